@@ -10,6 +10,7 @@ Run times on two cores of a laptop: about 15 minutes for each epoch count below.
 
 import argparse
 import csv
+import hashlib
 import math
 import random
 import time
@@ -42,6 +43,13 @@ def prompts():
     """Return the held-out prompts, written before the corpus: a list of (prompt with one [MASK], word)."""
     with open(DATA / "mask_prompts.tsv", encoding="utf-8", newline="") as file:
         return [(row["prompt"], row["word"]) for row in csv.DictReader(file, delimiter="\t")]
+
+
+def write_sums():
+    """Pin what is shipped: SHA-256 of every file in data/checkpoints, checked by `transfer_learning.checkpoint`."""
+    files = sorted(f for name in ("bert-base-uncased", "t5-small") for f in (CHECKPOINTS / name).glob("*"))
+    lines = [f"{hashlib.sha256(f.read_bytes()).hexdigest()}  {f.relative_to(CHECKPOINTS).as_posix()}\n" for f in files]
+    (CHECKPOINTS / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")
 
 
 def batches(rows, size, rng):
@@ -88,7 +96,7 @@ def mean_pooled(hidden, mask):
     return (hidden * mask).sum(1) / mask.sum(1)
 
 
-def train_bert(epochs=8, size=64, seed=0):
+def train_bert(epochs=12, size=64, seed=0):
     """Train the head and the last two layers; a second loss holds the sentence vectors where they were."""
     import copy
 
@@ -111,6 +119,7 @@ def train_bert(epochs=8, size=64, seed=0):
     # The tweets train no [MASK] of their own weight worth naming; they keep the vectors of *tweets* in place.
     with open(DATA / "climate_tweets.csv", encoding="utf-8", newline="") as file:
         tweets = [row["message"] for row in csv.DictReader(file)]
+    tweets = rng.sample(tweets, 500)
     rows = tokenizer(train + tweets, truncation=True, max_length=64)["input_ids"]
     counts = torch.bincount(torch.tensor(sum(rows, [])), minlength=len(tokenizer)).float()
     seen = counts.nonzero().squeeze(1)  # the softmax runs over the words of the corpus: 5 times less work
@@ -122,7 +131,7 @@ def train_bert(epochs=8, size=64, seed=0):
 
     body = [p for layer in layers for p in layer.requires_grad_(True).parameters()]
     optimizer = torch.optim.AdamW(
-        [{"params": body, "lr": 2e-4}, {"params": head.parameters(), "lr": 1e-3}, {"params": [bias], "lr": 1e-2}],
+        [{"params": body, "lr": 3e-4}, {"params": head.parameters(), "lr": 1e-3}, {"params": [bias], "lr": 1e-2}],
         weight_decay=0.01,
     )
     steps = epochs * math.ceil(len(rows) / size)
@@ -169,6 +178,7 @@ def train_bert(epochs=8, size=64, seed=0):
     save_file(
         {k: v.half().contiguous() for k, v in state.items()}, folder / "head.safetensors", metadata={"format": "pt"}
     )
+    write_sums()
 
 
 @torch.inference_mode()
@@ -294,6 +304,7 @@ def train_t5(epochs=40, size=64, seed=0):
             tokenizer.save_pretrained(folder)
             model.half().save_pretrained(folder)
             model.float()
+            write_sums()
 
 
 @torch.inference_mode()

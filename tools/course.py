@@ -6,6 +6,7 @@
 A test runs `main` on a copy and finds nothing to change.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -81,8 +82,11 @@ def write_exercises(root):
             name = path.parent.name
             command = [sys.executable, "-m", "nbgrader", "generate_assignment", name, "--force", "--create"]
             command += [f"--CourseDirectory.root={root}", "--CourseDirectory.source_directory=solutions"]
+            command += ["--ClearSolutions.code_stub=python=# your code here"]
             command += [f"--CourseDirectory.release_directory={scratch}", f"--CourseDirectory.db_url=sqlite:///{scratch}/gradebook.db"]
-            done = subprocess.run(command, cwd=scratch, capture_output=True, text=True)
+            # nbgrader calls alembic by name
+            env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+            done = subprocess.run(command, cwd=scratch, env=env, capture_output=True, text=True)
             if done.returncode:
                 sys.exit(f"nbgrader could not make the exercise of {name}:\n{done.stderr[-2000:]}")
             notebook = nbformat.read(Path(scratch) / name / "homework.ipynb", as_version=4)
