@@ -6,6 +6,7 @@
 A test runs `main` on a copy and finds nothing to change.
 """
 
+import json
 import os
 import re
 import subprocess
@@ -78,11 +79,13 @@ def write_readme(root):
 def write_exercises(root):
     """What learners get is what nbgrader makes of solutions/."""
     with tempfile.TemporaryDirectory() as scratch:
+        # its own stub raises an error, where the check should be heard
+        stub = {"ClearSolutions": {"code_stub": {"python": "# your code here"}}}
+        (Path(scratch) / "nbgrader_config.json").write_text(json.dumps(stub))
         for path in homework(root):
             name = path.parent.name
             command = [sys.executable, "-m", "nbgrader", "generate_assignment", name, "--force", "--create"]
             command += [f"--CourseDirectory.root={root}", "--CourseDirectory.source_directory=solutions"]
-            command += ["--ClearSolutions.code_stub=python=# your code here"]
             command += [f"--CourseDirectory.release_directory={scratch}", f"--CourseDirectory.db_url=sqlite:///{scratch}/gradebook.db"]
             # nbgrader calls alembic by name
             env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}

@@ -78,12 +78,13 @@ def columns(lists):
 
     Parameters
     ----------
-    lists : dict of str to sequence of str
+    lists : dict of str to iterable of str, all of the same length
 
     Returns
     -------
     Page
     """
+    lists = {title: [str(text) for text in texts] for title, texts in lists.items()}
     cell = "text-align:left;vertical-align:top;padding:.4em 1em .4em 0;white-space:normal"
     head = "".join(f'<th style="{cell};border-bottom:2px solid {BLUE}">{html.escape(title)}</th>' for title in lists)
     rows = "".join(
