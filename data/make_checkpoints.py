@@ -131,7 +131,7 @@ def train_bert(epochs=12, size=64, seed=0):
 
     body = [p for layer in layers for p in layer.requires_grad_(True).parameters()]
     optimizer = torch.optim.AdamW(
-        [{"params": body, "lr": 3e-4}, {"params": head.parameters(), "lr": 1e-3}, {"params": [bias], "lr": 1e-2}],
+        [{"params": body, "lr": 4e-4}, {"params": head.parameters(), "lr": 1e-3}, {"params": [bias], "lr": 1e-2}],
         weight_decay=0.01,
     )
     steps = epochs * math.ceil(len(rows) / size)
