@@ -12,6 +12,7 @@ import argparse
 import hashlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -51,7 +52,9 @@ def install(venv, arguments, key):
     try:
         # --clear would lose what an interrupted install already has
         subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True, stdout=subprocess.DEVNULL)
-        subprocess.run([str(python_in(venv)), "-m", "pip", "install", "--disable-pip-version-check", *arguments], check=True)
+        subprocess.run(
+            [str(python_in(venv)), "-m", "pip", "install", "--disable-pip-version-check", *arguments], check=True
+        )
     except subprocess.CalledProcessError:
         raise Stop(why_install_failed(venv)) from None
     mark.write_text(key)
@@ -70,8 +73,8 @@ def why_install_failed(venv):
 
 
 def environment():
-    """Variables for every kernel: Keras on torch, the course importable, relative paths made absolute."""
-    env = {**os.environ, "KERAS_BACKEND": "torch", "PYTHONPATH": str(ROOT), "TOKENIZERS_PARALLELISM": "false"}
+    """Variables for every kernel: Keras on torch, relative paths made absolute."""
+    env = {**os.environ, "KERAS_BACKEND": "torch", "TOKENIZERS_PARALLELISM": "false"}
     if env.get("TWEETS_CSV"):  # kernels run in notebooks/, the path was typed here
         env["TWEETS_CSV"] = os.path.abspath(env["TWEETS_CSV"])
     return env
@@ -96,6 +99,7 @@ def lab(browser=True):
     command += ["--LabApp.extension_manager=readonly", "--LabApp.news_url=", "--log-level=WARN"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # let `finally` end the server
     server = subprocess.Popen(command, env=environment(), cwd=ROOT)
     try:
         wait_for(server, port)
@@ -131,7 +135,9 @@ def test(latest=False, pytest_arguments=()):
         venv = ROOT / ".venv-latest"
         pin = next(line for line in REQUIREMENTS.read_text().splitlines() if line.startswith("torch=="))
         # torch stays as pinned: its newest build weighs gigabytes
-        install(venv, ["--upgrade", "--upgrade-strategy=eager", pin, f"{ROOT}[test,checkpoints]"], time.strftime("%G-%V"))
+        install(
+            venv, ["--upgrade", "--upgrade-strategy=eager", pin, f"{ROOT}[test,checkpoints]"], time.strftime("%G-%V")
+        )
         python = str(python_in(venv))
     else:
         python = ready()
@@ -139,13 +145,19 @@ def test(latest=False, pytest_arguments=()):
         status = subprocess.run([python, "-m", "ruff", *what, str(ROOT)], cwd=ROOT).returncode
         if status:
             return status
-    env = {**environment(), "COURSE_LATEST": "1" if latest else ""}
-    return subprocess.run([python, "-m", "pytest", "-ra", *pytest_arguments], cwd=ROOT, env=env).returncode
+    # what a cell or the helper module calls must not be on its way out
+    own = ["__main__", *(f"transfer_learning.{file.stem}" for file in (ROOT / "transfer_learning").glob("*.py"))]
+    warnings = [f"error::{kind}:{module}" for kind in ("DeprecationWarning", "FutureWarning") for module in own]
+    env = {**environment(), "COURSE_LATEST": "1" if latest else "", "PYTHONWARNINGS": ",".join(warnings)}
+    # nbval runs every lesson and every solution and compares the outputs with the stored ones
+    command = [python, "-m", "pytest", "-ra", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=300"]
+    command += pytest_arguments or ["tests", "notebooks", "solutions"]
+    return subprocess.run(command, cwd=ROOT, env=env).returncode
 
 
 def main(arguments):
     if not OLDEST <= sys.version_info[:2] <= NEWEST:
-        found = "%d.%d" % sys.version_info[:2]
+        found = ".".join(map(str, sys.version_info[:2]))
         raise Stop(f"Python {found} found; the course needs Python 3.11, 3.12 or 3.13. Get one from python.org.")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--no-browser", action="store_true", help="only print the address")

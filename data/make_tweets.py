@@ -43,7 +43,12 @@ def written():
 
 
 def handle(rng):
-    return rng.choice(FIRST_PARTS) + rng.choice(["", "_"]) + rng.choice(LAST_PARTS) + rng.choice(["", "", str(rng.randrange(100))])
+    return (
+        rng.choice(FIRST_PARTS)
+        + rng.choice(["", "_"])
+        + rng.choice(LAST_PARTS)
+        + rng.choice(["", "", str(rng.randrange(100))])
+    )
 
 
 def link(rng):
@@ -107,15 +112,37 @@ def report(df):
 
     m = df["message"]
     print(df["sentiment"].value_counts(normalize=True).round(3).to_dict())
-    patterns = {"RT": "^RT @", "link": "https?:", "cut": "…|â€¦|Ã¢â‚¬Â¦", "entity": "&(?:amp|lt|gt);", "mojibake": "Ã|â€", "#": "#"}
+    patterns = {
+        "RT": "^RT @",
+        "link": "https?:",
+        "cut": "…|Â¦",
+        "entity": "&(?:amp|lt|gt);",
+        "mojibake": "Ã|â€",
+        "#": "#",
+    }
     print({what: round(float(m.str.contains(pattern).mean()), 3) for what, pattern in patterns.items()})
-    plain = m.str.replace(r"^(RT @\w+:\s*)+|http\S*", "", regex=True).str.lower().str.replace(r"\W+", " ", regex=True).str.strip()
+    plain = (
+        m.str.replace(r"^(RT @\w+:\s*)+|http\S*", "", regex=True)
+        .str.lower()
+        .str.replace(r"\W+", " ", regex=True)
+        .str.strip()
+    )
     print("distinct", m.nunique(), "distinct texts", plain.nunique(), "exact copies", int(m.duplicated().sum()))
     lengths = sorted(map(len, AutoTokenizer.from_pretrained(MODEL_DIR)(list(m))["input_ids"]))
-    print("tokens: median", lengths[len(m) // 2], "95 %", lengths[int(0.95 * len(m))], "over 64:", sum(n > 64 for n in lengths))
+    print(
+        "tokens: median",
+        lengths[len(m) // 2],
+        "95 %",
+        lengths[int(0.95 * len(m))],
+        "over 64:",
+        sum(n > 64 for n in lengths),
+    )
     scores = []
     for train, test in GroupShuffleSplit(5, test_size=0.2, random_state=0).split(df, groups=plain.str[:60]):
-        model = make_pipeline(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LogisticRegression(C=30, max_iter=2000, class_weight="balanced"))
+        model = make_pipeline(
+            TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True),
+            LogisticRegression(C=30, max_iter=2000, class_weight="balanced"),
+        )
         model.fit(m[train], df["sentiment"][train])
         scores.append(f1_score(df["sentiment"][test], model.predict(m[test]), average="macro"))
     print("TF-IDF + logistic regression, macro-F1 on five splits:", [round(s, 3) for s in scores])

@@ -19,14 +19,14 @@ import nbformat
 
 ROOT = Path(__file__).resolve().parents[1]
 
-SET_UP = '''\
+SET_UP = """\
 import sys
 
 if "google.colab" in sys.modules:  # on Colab: fetch the course; elsewhere there is nothing to do
     !git clone --quiet --depth 1 https://github.com/{repository}.git /content/course
     %cd -q /content/course/{folder}
     !pip install --quiet --editable /content/course
-    %run /content/course/tools/environment.py'''
+    %run /content/course/tools/environment.py"""
 BADGE = (
     "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
     "(https://colab.research.google.com/github/{repository}/blob/main/{path})"
@@ -54,7 +54,9 @@ def write_set_up(path, root):
         if "set-up" in tags:
             cell.source = SET_UP.format(repository=repository(root), folder=place.parent.as_posix())
         if "badge" in tags:
-            cell.source = BADGE.format(repository=repository(root), path=place.as_posix().replace("solutions/", "exercises/"))
+            cell.source = BADGE.format(
+                repository=repository(root), path=place.as_posix().replace("solutions/", "exercises/")
+            )
     nbformat.write(notebook, path)
 
 
@@ -86,7 +88,10 @@ def write_exercises(root):
             name = path.parent.name
             command = [sys.executable, "-m", "nbgrader", "generate_assignment", name, "--force", "--create"]
             command += [f"--CourseDirectory.root={root}", "--CourseDirectory.source_directory=solutions"]
-            command += [f"--CourseDirectory.release_directory={scratch}", f"--CourseDirectory.db_url=sqlite:///{scratch}/gradebook.db"]
+            command += [
+                f"--CourseDirectory.release_directory={scratch}",
+                f"--CourseDirectory.db_url=sqlite:///{scratch}/gradebook.db",
+            ]
             # nbgrader calls alembic by name
             env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
             done = subprocess.run(command, cwd=scratch, env=env, capture_output=True, text=True)
@@ -104,7 +109,9 @@ def main(root=ROOT, new_repository=None):
         if not re.fullmatch(r"[\w.-]+/[\w.-]+", new_repository):
             sys.exit(f"expected OWNER/REPO as in github.com/OWNER/REPO, got {new_repository!r}")
         file = root / "pyproject.toml"
-        text = re.sub(r'^repository = ".*"$', f'repository = "{new_repository}"', file.read_text(encoding="utf-8"), flags=re.M)
+        text = re.sub(
+            r'^repository = ".*"$', f'repository = "{new_repository}"', file.read_text(encoding="utf-8"), flags=re.M
+        )
         file.write_text(text, encoding="utf-8")
     for path in [*lessons(root), *homework(root)]:
         write_set_up(path, root)

@@ -20,7 +20,9 @@ def requirements():
 
 
 def check_python():
-    assert sys.version_info >= (3, 11), f"Python {sys.version_info[0]}.{sys.version_info[1]}: install Python 3.11 or newer"
+    assert sys.version_info >= (3, 11), (
+        f"Python {sys.version_info[0]}.{sys.version_info[1]}: install Python 3.11 or newer"
+    )
     return f"Python 3.11 or newer{'' if sys.version_info[:2] <= (3, 13) else ' (newer than the course was tried on)'}"
 
 

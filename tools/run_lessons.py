@@ -1,7 +1,7 @@
 """Run lessons top to bottom, headless: a progress bar, then each one's seconds and peak memory.
 
-    python tools/run_lessons.py [00 03 ...]            run only (python3 start.py run does this)
-    python tools/run_lessons.py --write [00 03 ...]    also store the outputs in the notebooks
+python tools/run_lessons.py [00 03 ...]            run only (python3 start.py run does this)
+python tools/run_lessons.py --write [00 03 ...]    also store the outputs in the notebooks
 """
 
 import argparse

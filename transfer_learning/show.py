@@ -88,7 +88,9 @@ def columns(lists):
     cell = "text-align:left;vertical-align:top;padding:.4em 1em .4em 0;white-space:normal"
     head = "".join(f'<th style="{cell};border-bottom:2px solid {BLUE}">{html.escape(title)}</th>' for title in lists)
     rows = "".join(
-        "<tr>" + "".join(f'<td style="{cell};width:{100 // len(lists)}%">{html.escape(text)}</td>' for text in row) + "</tr>"
+        "<tr>"
+        + "".join(f'<td style="{cell};width:{100 // len(lists)}%">{html.escape(text)}</td>' for text in row)
+        + "</tr>"
         for row in zip(*lists.values(), strict=True)
     )
     alt = "\n".join(f"{title}:\n" + "\n".join(f"  {text}" for text in texts) for title, texts in lists.items())
@@ -252,7 +254,9 @@ def order(orders):
     matplotlib.figure.Figure
     """
     orders = {name: [int(i) for i in rows] for name, rows in orders.items()}
-    alt = "Order of rows: " + "; ".join(f"{name} begins {', '.join(map(str, rows[:8]))}" for name, rows in orders.items())
+    alt = "Order of rows: " + "; ".join(
+        f"{name} begins {', '.join(map(str, rows[:8]))}" for name, rows in orders.items()
+    )
     figure, axes = _figure(2.7, alt, ncols=len(orders), sharey=True, squeeze=False)
     for ax, (name, rows) in zip(axes[0], orders.items()):
         ax.plot(rows, "o", ms=3, color=BLUE)

@@ -68,7 +68,9 @@ def load_tweets(path=None):
     sentiment = df["sentiment"].str.strip()
     known = [f"{sign}{abs(n)}" for n in LABELS for sign in (["-"] if n < 0 else ["", "+"])]
     classes = ", ".join(f"{number} {name}" for number, name in LABELS.items())
-    _fail_rows(path, df["sentiment"], ~sentiment.isin(known), "a class that is not known", f"The classes are {classes}.")
+    _fail_rows(
+        path, df["sentiment"], ~sentiment.isin(known), "a class that is not known", f"The classes are {classes}."
+    )
     _fail_rows(path, df["message"], df["message"].str.strip() == "", "an empty message", "Remove these rows.")
     tweetid = df["tweetid"].str.strip()
     _fail_rows(path, df["tweetid"], ~tweetid.str.fullmatch(INTEGER), "a tweetid that is no whole number", "Mend them.")
@@ -98,10 +100,18 @@ def _read(path):
             names = [n for n in archive.namelist() if n.lower().endswith(".csv") and not n.startswith("__MACOSX/")]
             if len(names) != 1:
                 found = f": {', '.join(names[:5])}" if names else ""
-                _fail(path, f"the zip holds {len(names)} CSV files, expected one{found}", "Unzip it and name the .csv you mean.")
+                _fail(
+                    path,
+                    f"the zip holds {len(names)} CSV files, expected one{found}",
+                    "Unzip it and name the .csv you mean.",
+                )
             inside = PurePosixPath(names[0].replace("\\", "/"))
             if inside.is_absolute() or ".." in inside.parts or ":" in inside.parts[0]:
-                _fail(path, f"the zip holds a path that leads out of it, {names[0]!r}", "Do not trust this file; download it again.")
+                _fail(
+                    path,
+                    f"the zip holds a path that leads out of it, {names[0]!r}",
+                    "Do not trust this file; download it again.",
+                )
             return archive.read(names[0])
     except FileNotFoundError:
         _fail(path, "no such file", "Check the spelling, or leave the path out to use the course's own tweets.")

@@ -98,7 +98,9 @@ RIGHT = {
     "shuffle=False": lambda train, val: DataLoader(val, shuffle=False, batch_size=7),
     "SequentialSampler": lambda train, val: DataLoader(val, sampler=SequentialSampler(val), batch_size=SIZE),
     "batch sampler": lambda train, val: DataLoader(val, batch_sampler=BatchSampler(SequentialSampler(val), 9, False)),
-    "list of batches as batch sampler": lambda train, val: DataLoader(val, batch_sampler=[[0, 1], list(range(2, len(val)))]),
+    "list of batches as batch sampler": lambda train, val: DataLoader(
+        val, batch_sampler=[[0, 1], list(range(2, len(val)))]
+    ),
     "workers": lambda train, val: DataLoader(val, batch_size=64, num_workers=2),
     "persistent workers": lambda train, val: DataLoader(val, batch_size=64, num_workers=1, persistent_workers=True),
     "one batch": lambda train, val: DataLoader(val, batch_size=len(val)),
@@ -130,7 +132,10 @@ WRONG = {
         "random-order",
         lambda train, val: DataLoader(val, shuffle=True, generator=torch.Generator().manual_seed(1)),
     ),
-    "a fixed permutation": ("fixed-order", lambda train, val: DataLoader(val, sampler=shuffled(len(val)), batch_size=SIZE)),
+    "a fixed permutation": (
+        "fixed-order",
+        lambda train, val: DataLoader(val, sampler=shuffled(len(val)), batch_size=SIZE),
+    ),
     "two rows swapped": ("fixed-order", lambda train, val: DataLoader(Subset(val, [1, 0, *range(2, len(val))]))),
     "reversed": ("reversed", lambda train, val: DataLoader(val, sampler=range(len(val) - 1, -1, -1), batch_size=SIZE)),
     "with replacement": (
@@ -143,7 +148,10 @@ WRONG = {
         lambda train, val: DataLoader(val, batch_sampler=BatchSampler(SequentialSampler(val), SIZE, True)),
     ),
     "training rows": ("training-rows", lambda train, val: DataLoader(train, batch_size=SIZE)),
-    "training and validation rows": ("training-rows", lambda train, val: DataLoader(ConcatDataset([val, Subset(train, range(50))]))),
+    "training and validation rows": (
+        "training-rows",
+        lambda train, val: DataLoader(ConcatDataset([val, Subset(train, range(50))])),
+    ),
     "half of the rows": ("part-of-the-rows", lambda train, val: DataLoader(Subset(val, range(100)), batch_size=SIZE)),
     "no rows": ("part-of-the-rows", lambda train, val: DataLoader(Subset(val, []), batch_size=SIZE)),
     "the first row left out": ("part-of-the-rows", lambda train, val: DataLoader(Subset(val, range(1, len(val))))),
@@ -156,7 +164,7 @@ WRONG = {
     "labels first": ("swapped-tensors", lambda train, val: DataLoader(columns(val, 2, 0, 1), batch_size=SIZE)),
     "cut rows": (
         "another-shape",
-        lambda train, val: DataLoader(TensorDataset(val.tensors[0][:, :32], *val.tensors[1:]), batch_size=SIZE),
+        lambda train, val: DataLoader(TensorDataset(val.tensors[0][:, :8], *val.tensors[1:]), batch_size=SIZE),
     ),
     "never ends": ("never-ends", lambda train, val: DataLoader(val, sampler=Endless(len(val)), batch_size=SIZE)),
     "a data set that raises": ("dataset-raises", lambda train, val: DataLoader(Failing(val), batch_size=SIZE)),

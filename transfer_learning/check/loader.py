@@ -110,11 +110,11 @@ def _two_passes(loader, rows):
                 seen += _length(batch)
                 if seen > 2 * rows or len(batches) > 2 * rows + 1:
                     break
-            passes.append((batches, seen))
+            passes.append(batches)
         return passes
 
     try:
-        (first, seen), (second, again) = call(go)
+        first, second = call(go)
     except TookTooLong:
         raise NotYet(
             "never-ends",
@@ -129,13 +129,6 @@ def _two_passes(loader, rows):
             "a loader only hands on what its data set and its sampler give; one of the two failed.",
             f"{LESSON}, “From tensors to a data set”.",
         ) from None
-    if max(seen, again) > 2 * rows or max(len(first), len(second)) > 2 * rows + 1:
-        raise NotYet(
-            "never-ends",
-            f"I stopped after {max(seen, again)} rows, and your loader was not done; val_dataset has {rows}.",
-            "an epoch has to end, or validation never gives a number.",
-            f"{ORDER}.",
-        )
     if first and not second:
         raise NotYet(
             "exhausted-iterator",
@@ -241,6 +234,13 @@ def _right_rows(got, rows, loader, batches):
             "validation must be on rows that the model never trained on; other rows measure something else.",
             "lesson 06, notebooks/06_splitting.ipynb.",
         )
+    if len(got) > 2 * n:
+        raise NotYet(
+            "never-ends",
+            f"I stopped after {len(got)} rows, and your loader was not done; val_dataset has {n}.",
+            "an epoch has to end, or validation never gives a number.",
+            f"{ORDER}.",
+        )
     if missing and extra:
         raise NotYet(
             "with-replacement",
@@ -285,7 +285,11 @@ def _right_order(passes, rows):
             "and a shuffle buys nothing where nothing is learnt.",
             f"{ORDER}.",
         )
-    slug, how = ("reversed", "in reverse") if first == rows[::-1] else ("fixed-order", "in one order, but not in val_dataset's:")
+    slug, how = (
+        ("reversed", "in reverse")
+        if first == rows[::-1]
+        else ("fixed-order", "in one order, but not in val_dataset's:")
+    )
     raise NotYet(
         slug,
         f"the rows came {how} {moved} of {len(rows)} at another place, the same on both passes.",

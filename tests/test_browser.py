@@ -1,0 +1,108 @@
+"""JupyterLab as start.py starts it, in a real Chromium: lesson 00, then homework 07 from unsolved to solved."""
+
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed: the browser test needs it")
+
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+CODE = "import start, sys; start.ready = lambda: sys.executable; sys.exit(start.main(['--no-browser']))"
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    """A copy of the course, so that no notebook of the reader's is changed, and its server's address."""
+    folder = tmp_path_factory.mktemp("course")
+    for name in ("notebooks", "exercises", "data", "transfer_learning", "tools"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(".ipynb_checkpoints", "assembled"))
+    for name in ("start.py", "pyproject.toml", "requirements.txt"):
+        shutil.copy(ROOT / name, folder / name)
+    server = subprocess.Popen(
+        [sys.executable, "-u", "-c", CODE], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    try:
+        address = next(line.strip() for line in server.stdout if "http://" in line)
+        yield re.fullmatch(r"(http://[\d.:]+)/lab/tree/\S+\?token=(\w+)", address).groups()
+    finally:
+        server.terminate()
+        server.wait()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            tmp_path_factory.mktemp("profile"), executable_path=CHROMIUM, headless=True, args=FLAGS
+        )
+        yield context
+        context.close()
+
+
+def open_notebook(browser, course, path):
+    page = browser.new_page(viewport={"width": 1200, "height": 1600})
+    page.set_default_timeout(60_000)
+    page.goto(f"{course[0]}/lab/tree/{path}?token={course[1]}&reset")
+    page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
+    page.wait_for_selector(".jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status=idle]")
+    return page
+
+
+def menu(page, name, command):
+    page.get_by_role("menuitem", name=name, exact=True).click()
+    page.locator(f'li[data-command="{command}"]').click()
+
+
+def last_output(page, text):
+    """Wait for an output area that holds `text`, and return all that its notebook shows as output."""
+    page.wait_for_function(
+        "text => [...document.querySelectorAll('.jp-OutputArea-output')].some(o => o.innerText.includes(text))",
+        arg=text,
+    )
+    return "\n".join(page.locator(".jp-OutputArea-output").all_inner_texts())
+
+
+def clear_and_run_all(page, text):
+    menu(page, "Edit", "editmenu:clear-all")
+    page.wait_for_function("() => !document.querySelector('.jp-OutputArea-output')")
+    menu(page, "Run", "runmenu:run-all")
+    return last_output(page, text)
+
+
+def test_lesson_00_shows_both_columns_and_an_environment_that_is_ok(browser, course):
+    page = open_notebook(browser, course, "notebooks/00_start_here.ipynb")
+    shown = clear_and_run_all(page, "both embedded checkpoints")
+    assert "nearest in meaning" in shown and "nearest by shared words" in shown
+    assert "[FAIL]" not in shown and "Traceback" not in shown
+    page.close()
+
+
+def solve(page, answer):
+    """Type `answer` into the exercise's cell."""
+    cell = page.locator(".jp-CodeCell", has_text="# your code here").locator(".cm-content")
+    cell.click()
+    page.keyboard.press("Control+A")
+    page.keyboard.insert_text(f"{answer}\n# your code here")
+
+
+def test_homework_07_from_unsolved_to_solved(browser, course):
+    page = open_notebook(browser, course, "exercises/07_dataloaders/homework.ipynb")
+    shown = clear_and_run_all(page, "Where to look")
+    assert "Not yet." in shown and "nothing is written here yet" in shown and "Traceback" not in shown
+    solve(page, "val_dataloader = DataLoader(val_dataset, sampler=RandomSampler(val_dataset), batch_size=32)")
+    shown = clear_and_run_all(page, "Where to look")
+    assert "another order" in shown and "Traceback" not in shown
+    solve(page, "val_dataloader = DataLoader(val_dataset, batch_size=32)")
+    shown = clear_and_run_all(page, "200 rows in 7 batches")
+    assert "Not yet" not in shown
+    page.close()

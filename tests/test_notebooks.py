@@ -1,0 +1,184 @@
+"""What a reader meets in the notebooks: runs, reads well, links, text alternatives, nothing of this machine."""
+
+import json
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from conftest import LATEST, ROOT
+from nbclient import NotebookClient
+
+LESSONS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+SOLUTIONS = sorted((ROOT / "solutions").glob("*/homework.ipynb"))
+EXERCISES = sorted((ROOT / "exercises").glob("*/homework.ipynb"))
+ALL = LESSONS + SOLUTIONS + EXERCISES
+
+
+def short(path):
+    return f"{path.parent.name}/{path.name}"
+
+
+def cells(path, kind):
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == kind]
+
+
+def tags(cell):
+    return cell.metadata.get("tags", [])
+
+
+def outputs(path):
+    return [(cell, output) for cell in cells(path, "code") for output in cell.outputs]
+
+
+def test_there_are_eight_lessons():
+    assert [path.name[:2] for path in LESSONS] == [f"{n:02}" for n in range(8)]
+
+
+@pytest.mark.parametrize("path", LESSONS + SOLUTIONS, ids=short)
+def test_stored_outputs_are_clean(path):
+    for cell, output in outputs(path):
+        text = json.dumps(output, ensure_ascii=False)
+        assert not re.search(r"/(root|home|tmp|Users|work)/|[A-Z]:\\\\", text), text[:300]
+        assert "Warning" not in text
+        if output.output_type == "error":
+            assert "raises-exception" in tags(cell)
+    for cell in cells(path, "code"):
+        assert cell.execution_count is not None, cell.source
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=short)
+def test_cells_are_short(path):
+    lines = [len(cell.source.strip().splitlines()) for cell in cells(path, "code") if "set-up" not in tags(cell)]
+    assert statistics.median(lines) <= 5
+    assert max(lines) <= 15
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=short)
+def test_a_lesson_has_its_form(path):
+    text = "\n\n".join(cell.source for cell in cells(path, "markdown"))
+    assert re.match(rf"# {path.name[:2]} · ", text)
+    assert re.search(r"\*\d+ minutes\.", text) and "After this lesson you can" in text and "## Key points" in text
+    if path.name[:2] != "00":
+        assert text.count("<details>") >= 6 and "## Check yourself" in text
+    for cell in cells(path, "markdown"):
+        assert len(re.sub(r"<details>.*?</details>|\|.*\|", "", cell.source, flags=re.S).split()) <= 200, cell.source[
+            :80
+        ]
+
+
+@pytest.mark.parametrize("path", LESSONS + SOLUTIONS, ids=short)
+def test_every_picture_has_a_text_alternative(path):
+    for _, output in outputs(path):
+        data = output.get("data", {})
+        if "image/png" in data:
+            assert len(output.metadata["image/png"]["alt"]) > 20
+            assert data["text/plain"] == output.metadata["image/png"]["alt"]
+        if "text/html" in data:
+            assert data["text/plain"].strip() and not data["text/plain"].startswith("<")
+    for cell in cells(path, "markdown"):
+        assert all(re.findall(r"!\[(.*?)\]\(", cell.source))
+
+
+def test_few_cells_are_exempt_from_comparison_each_with_its_reason():
+    every = [cell for path in LESSONS + SOLUTIONS for cell in cells(path, "code")]
+    exempt = [cell for cell in every if "nbval-ignore-output" in tags(cell)]
+    assert len(exempt) <= 0.05 * len(every)
+    assert all(cell.metadata["why-ignored"].startswith("varies: ") for cell in exempt)
+
+
+@pytest.mark.parametrize("path", ALL, ids=short)
+def test_every_link_between_notebooks_resolves(path):
+    for cell in cells(path, "markdown"):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", cell.source):
+            assert (path.parent / target).exists(), target
+
+
+def test_the_readmes_links_resolve():
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / "README.md").read_text(encoding="utf-8")):
+        assert (ROOT / target).exists(), target
+
+
+def test_every_term_is_defined_once():
+    words = {}
+    for path in LESSONS:
+        for cell in cells(path, "markdown"):
+            for term in re.findall(r"^\*\*([^*\n]+)\*\*\n: ", cell.source, flags=re.M):
+                words.setdefault(term.lower(), []).append(path.name)
+    assert {"pretraining", "downstream task", "transfer learning", "finetuning"} <= set(words)
+    assert all(len(places) == 1 for places in words.values())
+
+
+@pytest.mark.skipif(LATEST, reason="stored outputs come from the pinned versions")
+def test_stored_outputs_come_from_the_pinned_versions():
+    """nbval compares the outputs; here: what runs is what requirements.txt pins."""
+    from importlib.metadata import version
+
+    for line in (ROOT / "requirements.txt").read_text().splitlines():
+        if "==" in line:
+            name, wanted = line.split("==")
+            assert version(name).split("+")[0] == wanted, name
+
+
+def test_what_stands_in_several_places_comes_from_one(tmp_path):
+    """Set-up cells, badges, the README's table and the exercises are what tools/course.py writes."""
+    import course
+
+    for name in ("notebooks", "solutions", "exercises"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    for name in ("README.md", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    course.main(tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    course.main(tmp_path, new_repository="someone/a-course")
+    for path in ALL:
+        text = (tmp_path / path.relative_to(ROOT)).read_text(encoding="utf-8")
+        assert text.count("github.com/someone/a-course.git") == 1
+        assert (
+            f"/github/someone/a-course/blob/main/{path.parent.relative_to(ROOT).as_posix().replace('solutions', 'exercises')}"
+            in text
+        )
+
+
+@pytest.mark.parametrize("wrong", ["course", "a/b/c", "https://github.com/a/b", ""])
+def test_a_wrong_repository_changes_nothing(wrong, tmp_path):
+    import course
+
+    if wrong:
+        with pytest.raises(SystemExit, match="expected OWNER/REPO"):
+            course.main(tmp_path, new_repository=wrong)
+
+
+@pytest.mark.parametrize("path", EXERCISES, ids=short)
+def test_an_unsolved_exercise_fails_kindly(path):
+    notebook = nbformat.read(path, as_version=4)
+    assert "BEGIN SOLUTION" not in json.dumps(notebook)
+    NotebookClient(
+        notebook, kernel_name="python3", allow_errors=True, resources={"metadata": {"path": str(path.parent)}}
+    ).execute()
+    errors = [
+        o for cell in notebook.cells if cell.cell_type == "code" for o in cell.outputs if o.output_type == "error"
+    ]
+    assert [error.ename for error in errors] == ["NotYet"]
+    shown = "\n".join(errors[0].traceback)
+    assert shown.startswith("Not yet.") and "Traceback" not in shown and "Where to look" in shown
+
+
+def test_no_lesson_needs_the_network():
+    """All lessons, with the network cut off, where this machine can do that."""
+    if not shutil.which("bwrap"):
+        pytest.skip("bubblewrap is not installed")
+    cut_off = ["bwrap", "--dev-bind", "/", "/", "--unshare-net", "--die-with-parent"]
+    if subprocess.run([*cut_off, "true"], capture_output=True).returncode:
+        pytest.skip("bubblewrap may not cut the network here")
+    done = subprocess.run(
+        [*cut_off, sys.executable, str(ROOT / "tools" / "run_lessons.py")], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    rows = re.findall(r"^(\d\d_\w+)\s+([\d.]+) s\s+(\d+) MB  ok$", done.stdout, flags=re.M)
+    assert len(rows) == len(LESSONS)
+    assert all(float(seconds) < 90 and int(peak) < 2000 for _, seconds, peak in rows), done.stdout
