@@ -351,8 +351,10 @@ def train_t5(epochs=20, size=32, seed=0):
             score_t5(model, tokenizer)
             folder = CHECKPOINTS / "t5-small"
             tokenizer.save_pretrained(folder)
-            model.half().save_pretrained(folder)
+            model.half().save_pretrained(folder)  # half the bytes to ship …
             model.float()
+            config = folder / "config.json"  # … and full precision to compute with
+            config.write_text(config.read_text().replace("float16", "float32"))
             write_sums()
 
 
