@@ -43,14 +43,18 @@ def browser(tmp_path_factory):
 
     with sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
-            tmp_path_factory.mktemp("profile"), executable_path=CHROMIUM, headless=True, args=FLAGS
+            tmp_path_factory.mktemp("profile"),
+            executable_path=CHROMIUM,
+            headless=True,
+            args=FLAGS,
+            viewport={"width": 1200, "height": 1600},
         )
         yield context
         context.close()
 
 
 def open_notebook(browser, course, path):
-    page = browser.new_page(viewport={"width": 1200, "height": 1600})
+    page = browser.new_page()
     page.set_default_timeout(60_000)
     page.goto(f"{course[0]}/lab/tree/{path}?token={course[1]}&reset")
     page.wait_for_selector(".jp-NotebookPanel .jp-Cell")

@@ -46,6 +46,7 @@ def run(path, bar, write=False):
         kernel_name="python3",
         resources={"metadata": {"path": str(path.parent)}},
         record_timing=False,
+        coalesce_streams=True,
         extra_arguments=["--IPKernelApp.log_level=ERROR"],
         on_cell_complete=lambda **_: bar.update(),
     )
