@@ -102,7 +102,7 @@ def solve(page, answer):
 def test_homework_07_from_unsolved_to_solved(browser, course):
     page = open_notebook(browser, course, "exercises/07_dataloaders/homework.ipynb")
     shown = clear_and_run_all(page, "Where to look")
-    assert "Not yet." in shown and "nothing is written here yet" in shown and "Traceback" not in shown
+    assert "Not yet (nothing-yet)" in shown and "nothing is written here yet" in shown and "Traceback" not in shown
     solve(page, "val_dataloader = DataLoader(val_dataset, sampler=RandomSampler(val_dataset), batch_size=32)")
     shown = clear_and_run_all(page, "Where to look")
     assert "another order" in shown and "Traceback" not in shown

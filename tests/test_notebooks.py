@@ -165,7 +165,7 @@ def test_an_unsolved_exercise_fails_kindly(path):
     ]
     assert [error.ename for error in errors] == ["NotYet"]
     shown = "\n".join(errors[0].traceback)
-    assert shown.startswith("Not yet.") and "Traceback" not in shown and "Where to look" in shown
+    assert shown.startswith("Not yet (") and "Traceback" not in shown and "Where to look" in shown
 
 
 def test_no_lesson_needs_the_network():

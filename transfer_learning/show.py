@@ -233,7 +233,7 @@ def similarity(matrix, names):
     values = np.asarray(matrix)
     pairs = [f"{names[i]} / {names[j]} {values[i, j]:.2f}" for i in range(len(names)) for j in range(i)]
     figure, ax = _figure(0.8 + 0.45 * len(names), "Cosine similarity: " + "; ".join(pairs))
-    ax.imshow(values, cmap="Blues", vmin=0, vmax=1.4, aspect="auto")
+    ax.imshow(values, cmap="Blues", vmin=values.min() - 0.05, vmax=1.2, aspect="auto")
     for i, j in np.ndindex(values.shape):
         ax.text(j, i, f"{values[i, j]:.2f}", ha="center", va="center", color=DARK)
     ax.set_xticks(range(len(names)), names, rotation=20, ha="right")

@@ -166,7 +166,7 @@ WRONG = {
         "another-shape",
         lambda train, val: DataLoader(TensorDataset(val.tensors[0][:, :8], *val.tensors[1:]), batch_size=SIZE),
     ),
-    "never ends": ("never-ends", lambda train, val: DataLoader(val, sampler=Endless(len(val)), batch_size=SIZE)),
+    "never ends": ("loader-never-ends", lambda train, val: DataLoader(val, sampler=Endless(len(val)), batch_size=SIZE)),
     "a data set that raises": ("dataset-raises", lambda train, val: DataLoader(Failing(val), batch_size=SIZE)),
     "a data set that exits": ("dataset-raises", lambda train, val: DataLoader(Exiting(val), batch_size=SIZE)),
     "a data set that hangs": ("never-ends", lambda train, val: DataLoader(Hanging(val), batch_size=SIZE)),

@@ -1,6 +1,6 @@
 """One check for each homework: ``check.NAME(...)`` shows a green line, or raises `NotYet` with the reason."""
 
-from ._core import NotYet
+from ._core import HOMEWORK, MISCONCEPTIONS, NotYet, progress
 from .loader import validation_loader
 
-__all__ = ["NotYet", "validation_loader"]
+__all__ = ["HOMEWORK", "MISCONCEPTIONS", "NotYet", "progress", "validation_loader"]
