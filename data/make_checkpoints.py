@@ -13,6 +13,7 @@ import csv
 import hashlib
 import math
 import random
+import re
 import time
 import zlib
 from pathlib import Path
@@ -96,7 +97,7 @@ def mean_pooled(hidden, mask):
     return (hidden * mask).sum(1) / mask.sum(1)
 
 
-def train_bert(epochs=12, size=64, seed=0):
+def train_bert(epochs=6, size=64, seed=0):
     """Train the head and the last two layers; a second loss holds the sentence vectors where they were."""
     import copy
 
@@ -207,7 +208,7 @@ def score_bert(model, tokenizer, show=False):
 # --- T5: span corruption ---------------------------------------------------------------------------------
 
 
-def t5_tokenizer(train, size=4000):
+def t5_tokenizer(train, size=4800):
     """A T5Tokenizer whose pieces a SentencePiece unigram model learnt from `train`."""
     import io
 
@@ -265,31 +266,42 @@ def point_attention(model):
         attention.k.weight.copy_(attention.q.weight)
 
 
-def corrupt(words, rng, spans=None):
-    """Replace spans of one or two words by sentinels; return (input text, target text)."""
-    spans = spans or (1 if rng.random() < 0.7 else 2)
-    source, target, at = list(words), [], 0
-    starts = sorted(rng.sample(range(len(words)), min(spans, len(words))))
-    shift = 0
-    for n, start in enumerate(starts):
-        if start < at:
+def corrupt(words, rng):
+    """Replace up to three spans of one or two words by sentinels; return (input text, target text)."""
+    spans = rng.choice((1, 1, 2, 3)) if len(words) > 6 else 1
+    source, target, at = [], [], 0
+    for start in sorted(rng.sample(range(len(words)), spans)):
+        if start <= at and target:  # two gaps side by side would be one
             continue
-        length = 1 if rng.random() < 0.75 else 2
-        length = min(length, (starts[n + 1] if n + 1 < len(starts) else len(words)) - start)
+        length = min(rng.choice((1, 1, 1, 2)), len(words) - start)
         sentinel = f"<extra_id_{len(target) // 2}>"
+        source += [*words[at:start], sentinel]
         target += [sentinel, " ".join(words[start : start + length])]
-        source[start - shift : start - shift + length] = [sentinel]
-        shift, at = shift + length - 1, start + length
-    return " ".join(source), " ".join([*target, f"<extra_id_{len(target) // 2}>"])
+        at = start + length
+    return " ".join([*source, *words[at:]]), " ".join([*target, f"<extra_id_{len(target) // 2}>"])
 
 
 def split_words(sentence):
-    """Words, the final punctuation mark a word of its own, so that a span never takes it along."""
-    return [*sentence[:-1].split(), sentence[-1]]
+    """Words, with punctuation marks as words of their own."""
+    return re.findall(r"[\w'-]+|[^\w\s]", sentence)
 
 
-def train_t5(epochs=20, size=32, seed=0):
-    """Pretrain a small T5 by span corruption; best weights by loss are not picked: the last ones are saved."""
+def encoder_guess(model, tokenizer, x, hidden, y):
+    """Logits from the encoder alone at each sentinel, and the first piece that belongs there.
+
+    A second loss on them teaches the encoder before the decoder has learnt where to look. It is not used afterwards.
+    """
+    guesses, pieces = [], []
+    for sentinel in tokenizer.convert_tokens_to_ids([f"<extra_id_{n}>" for n in range(3)]):
+        gap = x == sentinel
+        answered = (y == sentinel) & gap.any(1, keepdim=True)
+        guesses.append(hidden[gap] * model.model_dim**-0.5 @ model.shared.weight.T)
+        pieces.append(y[:, 1:][answered[:, :-1]])
+    return torch.cat(guesses), torch.cat(pieces)
+
+
+def train_t5(epochs=28, size=64, seed=0):
+    """Pretrain a small T5 by span corruption; the weights are saved every four epochs."""
     from transformers import T5Config, T5ForConditionalGeneration
 
     torch.manual_seed(seed)
@@ -324,6 +336,7 @@ def train_t5(epochs=20, size=32, seed=0):
         [{"params": large, "lr": 5e-3}, {"params": others, "lr": 1e-3}], betas=(0.9, 0.98), weight_decay=0.01
     )
     schedule = scheduled(optimizer, epochs * math.ceil(len(words) / size), warmup=400)
+    bf16 = torch.cpu._is_avx512_bf16_supported()  # 1.4 times as fast where the processor has it
     started = time.time()
     for epoch in range(epochs):
         model.train()
@@ -332,13 +345,17 @@ def train_t5(epochs=20, size=32, seed=0):
             source, target = zip(*(corrupt(row, rng) for row in chunk))
             x = tokenizer(list(source), padding=True, return_tensors="pt")
             y = tokenizer(list(target), padding=True, return_tensors="pt")["input_ids"]
-            logits = model(
-                input_ids=x["input_ids"],
-                attention_mask=x["attention_mask"],
-                labels=y.masked_fill(y == tokenizer.pad_token_id, -100),
-            ).logits
+            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                out = model(
+                    input_ids=x["input_ids"],
+                    attention_mask=x["attention_mask"],
+                    decoder_input_ids=model.prepare_decoder_input_ids_from_labels(y),
+                )
+                guess, first = encoder_guess(model, tokenizer, x["input_ids"], out.encoder_last_hidden_state, y)
             # label smoothing: most gaps have more than one good filling
-            loss = F.cross_entropy(logits.transpose(1, 2), y, ignore_index=tokenizer.pad_token_id, label_smoothing=0.1)
+            loss = F.cross_entropy(
+                out.logits.float().transpose(1, 2), y, ignore_index=tokenizer.pad_token_id, label_smoothing=0.1
+            ) + F.cross_entropy(guess.float(), first, label_smoothing=0.1)
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -346,7 +363,7 @@ def train_t5(epochs=20, size=32, seed=0):
             schedule.step()
             total, n = total + loss.item(), n + 1
         print(f"epoch {epoch + 1}: loss {total / n:.3f}, {time.time() - started:.0f} s", flush=True)
-        if epoch % 5 == 4 or epoch + 1 == epochs:
+        if epoch % 4 == 3 or epoch + 1 == epochs:
             model.eval()
             score_t5(model, tokenizer)
             folder = CHECKPOINTS / "t5-small"
