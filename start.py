@@ -117,7 +117,7 @@ def lab(browser=True):
         server.wait()
 
 
-def wait_for(server, port, seconds=60):
+def wait_for(server, port, seconds=180):  # the first start on a slow disk compiles everything once
     for _ in range(seconds * 10):
         if server.poll() is not None:
             raise Stop(f"JupyterLab ended at once (status {server.returncode}); its lines above say why.")

@@ -20,6 +20,7 @@ import nbformat
 ROOT = Path(__file__).resolve().parents[1]
 
 SET_UP = """\
+# @title Set-up (run me)
 import sys
 
 if "google.colab" in sys.modules:  # on Colab: fetch the course; elsewhere there is nothing to do
@@ -52,6 +53,8 @@ def write_set_up(path, root):
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
         if "set-up" in tags:
+            # folded away: on a laptop it does nothing, on Colab a title stands in its place
+            cell.metadata["jupyter"], cell.metadata["cellView"] = {"source_hidden": True}, "form"
             cell.source = SET_UP.format(repository=repository(root), folder=place.parent.as_posix())
         if "badge" in tags:
             cell.source = BADGE.format(
@@ -61,17 +64,22 @@ def write_set_up(path, root):
 
 
 def lesson_row(path):
-    """One row of the README's table, read from the lesson itself: its title, minutes, question."""
+    """One row of the README's table, read from the lesson itself (title, minutes, question) and from its homework."""
     cells = nbformat.read(path, as_version=4).cells
+    home = path.parents[1] / "solutions" / path.stem / "homework.ipynb"
+    write = "–"
+    if home.exists():
+        title = re.match(r"# Homework \d\d · (.+)", nbformat.read(home, as_version=4).cells[0].source)[1]
+        write = f"[{title}](exercises/{path.stem}/homework.ipynb)"
     title = re.match(r"# (\d\d) · (.+)", cells[0].source)
     minutes = re.search(r"\*(\d+) minutes", cells[0].source)
     question = re.search(r"\*\*The question:\*\* (.+)", cells[0].source)
-    return f"| [{title[1]} · {title[2]}](notebooks/{path.name}) | {minutes[1]} | {question[1]} |"
+    return f"| [{title[1]} · {title[2]}](notebooks/{path.name}) | {minutes[1]} | {question[1]} | {write} |"
 
 
 def write_readme(root):
     readme = root / "README.md"
-    table = "\n".join(["| lesson | minutes | what it answers |", "|---|---|---|", *map(lesson_row, lessons(root))])
+    table = "\n".join(["| lesson | minutes | what it answers | homework |", "|---|---|---|---|", *map(lesson_row, lessons(root))])
     text = readme.read_text(encoding="utf-8")
     start, end = "<!-- lessons: written by tools/course.py -->\n", "\n<!-- end of lessons -->"
     before, rest = text.split(start)
