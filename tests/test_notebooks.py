@@ -102,14 +102,22 @@ def test_the_readmes_links_resolve():
         assert (ROOT / target).exists(), target
 
 
-def test_every_term_is_defined_once():
-    words = {}
+def test_every_term_stands_in_the_glossary_once_and_in_bold_in_its_lesson():
+    text = (ROOT / "notebooks" / "glossary.md").read_text(encoding="utf-8")
+    entries = re.findall(r"^\*\*(.+)\*\*\n: (.+) \[(\d\d)\]\((.+)\)$", text, flags=re.M)
+    terms = [term for term, *_ in entries]
+    assert len(entries) == text.count("\n: ") and len(set(terms)) == len(terms)
+    assert terms == sorted(terms, key=lambda term: term.strip("[]").casefold())
+    assert {"pretraining", "downstream task", "transfer learning", "finetuning"} <= set(terms)
+    for term, _, number, file in entries:
+        assert file.startswith(number)
+        lesson = "\n".join(cell.source for cell in cells(ROOT / "notebooks" / file, "markdown"))
+        assert re.search(rf"\*\*{re.escape(term)}\*\*", lesson, flags=re.I), (term, file)
+    # and the other way round: what a lesson sets in bold, in the middle of a sentence, is a term
     for path in LESSONS:
         for cell in cells(path, "markdown"):
-            for term in re.findall(r"^\*\*([^*\n]+)\*\*\n: ", cell.source, flags=re.M):
-                words.setdefault(term.lower(), []).append(path.name)
-    assert {"pretraining", "downstream task", "transfer learning", "finetuning"} <= set(words)
-    assert all(len(places) == 1 for places in words.values())
+            for bold in re.findall(r"(?<=[a-z,;] )\*\*([a-z][\w -]+)\*\*", cell.source):
+                assert bold in terms or bold.removesuffix("s") in terms, (path.name, bold)
 
 
 @pytest.mark.skipif(LATEST, reason="stored outputs come from the pinned versions")

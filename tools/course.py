@@ -47,7 +47,7 @@ def homework(root=ROOT, folder="solutions"):
 
 
 def write_set_up(path, root):
-    """Put the badge and the set-up cell of the repository of pyproject.toml into a notebook."""
+    """Put into a notebook what is decided elsewhere: badge and set-up, table of lessons, definitions of terms."""
     notebook = nbformat.read(path, as_version=4)
     place = path.relative_to(root)
     for cell in notebook.cells:
@@ -60,26 +60,48 @@ def write_set_up(path, root):
             cell.source = BADGE.format(
                 repository=repository(root), path=place.as_posix().replace("solutions/", "exercises/")
             )
+        if "lessons" in tags:
+            cell.source = f"{cell.source.split('|')[0]}{lesson_table(root, place.parent)}"
+        if "glossary" in tags:
+            terms = glossary(root)
+            entries = [f"**{term}**\n: {terms[term]}" for term in cell.metadata["terms"]]
+            cell.source = "\n\n".join([cell.source.split("\n")[0], *entries])
     nbformat.write(notebook, path)
 
 
-def lesson_row(path):
+def link(target, start):
+    return Path(os.path.relpath(target, start)).as_posix()
+
+
+def lesson_row(path, start):
     """One row of the README's table, read from the lesson itself (title, minutes, question) and from its homework."""
     cells = nbformat.read(path, as_version=4).cells
     home = path.parents[1] / "solutions" / path.stem / "homework.ipynb"
     write = "–"
     if home.exists():
         title = re.match(r"# Homework \d\d · (.+)", nbformat.read(home, as_version=4).cells[0].source)[1]
-        write = f"[{title}](exercises/{path.stem}/homework.ipynb)"
+        write = f"[{title}]({link(path.parents[1] / 'exercises' / path.stem / 'homework.ipynb', start)})"
     title = re.match(r"# (\d\d) · (.+)", cells[0].source)
     minutes = re.search(r"\*(\d+) minutes", cells[0].source)
     question = re.search(r"\*\*The question:\*\* (.+)", cells[0].source)
-    return f"| [{title[1]} · {title[2]}](notebooks/{path.name}) | {minutes[1]} | {question[1]} | {write} |"
+    return f"| [{title[1]} · {title[2]}]({link(path, start)}) | {minutes[1]} | {question[1]} | {write} |"
+
+
+def lesson_table(root, place="."):
+    """All lessons as a table, with links that work from the folder `place`."""
+    head = ["| lesson | minutes | what it answers | homework |", "|---|---|---|---|"]
+    return "\n".join(head + [lesson_row(path, root / place) for path in lessons(root)])
+
+
+def glossary(root=ROOT):
+    """The terms of notebooks/glossary.md and what they mean, without the links to lessons."""
+    text = (root / "notebooks" / "glossary.md").read_text(encoding="utf-8")
+    return dict(re.findall(r"^\*\*(.+)\*\*\n: (.+) \[\d\d\]", text, flags=re.M))
 
 
 def write_readme(root):
     readme = root / "README.md"
-    table = "\n".join(["| lesson | minutes | what it answers | homework |", "|---|---|---|---|", *map(lesson_row, lessons(root))])
+    table = lesson_table(root)
     text = readme.read_text(encoding="utf-8")
     start, end = "<!-- lessons: written by tools/course.py -->\n", "\n<!-- end of lessons -->"
     before, rest = text.split(start)
