@@ -3,6 +3,7 @@
 python3 start.py [--no-browser]      set up .venv when needed, open the course in JupyterLab
 python3 start.py run [00 03 ...]     run lessons top to bottom, headless
 python3 start.py test [--latest]     run every check there is (--latest: on the newest releases)
+python3 start.py grade FOLDER        grade a class's homework, each submission in a sandbox
 python3 start.py colab OWNER/REPO    write where the course lives on GitHub into every notebook
 """
 
@@ -166,6 +167,9 @@ def main(arguments):
     run_parser.add_argument("lessons", nargs="*", metavar="NN", help="lesson numbers; default: all")
     test_parser = commands.add_parser("test", help="run every check; further arguments go to pytest")
     test_parser.add_argument("--latest", action="store_true")
+    grade_parser = commands.add_parser("grade", help="grade a class's homework")
+    grade_parser.add_argument("folder", help="STUDENT/NN_name/homework.ipynb, or STUDENT.ipynb")
+    grade_parser.add_argument("--unsafe", action="store_true", help="without a sandbox, where there is none")
     colab_parser = commands.add_parser("colab", help="write where the course lives on GitHub into every notebook")
     colab_parser.add_argument("repository", metavar="OWNER/REPO")
     args, rest = parser.parse_known_args(arguments)
@@ -176,6 +180,10 @@ def main(arguments):
         return subprocess.run(runner, cwd=ROOT, env=environment()).returncode
     if args.command == "test":
         return test(args.latest, rest)
+    if args.command == "grade":
+        grader = [ready(), str(ROOT / "tools" / "grade.py"), os.path.abspath(args.folder)]
+        grader += ["--unsafe"] * args.unsafe
+        return subprocess.run(grader, cwd=ROOT, env=environment()).returncode
     if args.command == "colab":
         return subprocess.run([ready(), str(ROOT / "tools" / "course.py"), args.repository], cwd=ROOT).returncode
     return lab(browser=not args.no_browser)

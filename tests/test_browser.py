@@ -110,3 +110,38 @@ def test_homework_07_from_unsolved_to_solved(browser, course):
     shown = clear_and_run_all(page, "200 rows in 7 batches")
     assert "Not yet" not in shown
     page.close()
+
+
+def test_lesson_09_labels_by_mouse_and_by_key(browser, course):
+    page = open_notebook(browser, course, "notebooks/09_annotating.ipynb")
+    menu(page, "Edit", "editmenu:clear-all")
+    page.locator(".jp-CodeCell", has_text="anna = Annotator(texts").first.locator(".cm-content").click()
+    menu(page, "Run", "notebook:run-all-above")
+    menu(page, "Run", "runmenu:run")
+    page.get_by_text("0 of 100 done").wait_for()
+
+    def wait_for(progress):
+        page.get_by_text(progress, exact=True).wait_for()
+        page.wait_for_timeout(300)  # a press that comes at once would not count
+
+    page.wait_for_timeout(300)
+    page.get_by_role("button", name="3 Pro").click()
+    wait_for("1 of 100 done")
+    page.get_by_role("button", name="u undo").click()
+    wait_for("0 of 100 done")
+    page.get_by_placeholder("click here and press keys").click()
+    for key, progress in (
+        ("4", "1 of 100 done"),
+        ("s", "2 of 100 done, 1 skipped"),
+        ("u", "1 of 100 done"),
+        ("1", "2 of 100 done"),
+    ):
+        page.keyboard.press(key)
+        wait_for(progress)
+    # all of it is on disk, in order, and JupyterLab took none of the keys for itself
+    page.locator(".jp-CodeCell", has_text="decision = json.loads").locator(".cm-content").click()
+    menu(page, "Run", "runmenu:run")
+    shown = last_output(page, "accept ['Anti']")
+    answers = re.findall(r"^(accept \['\w+'\]|ignore|undo)", shown, flags=re.M)
+    assert answers == ["accept ['Pro']", "undo", "accept ['News']", "ignore", "undo", "accept ['Anti']"]
+    page.close()

@@ -263,3 +263,35 @@ def order(orders):
         ax.set(title=name, xlabel="when it came")
     axes[0][0].set_ylabel("row of the data set")
     return figure
+
+
+def curves(lines, xlabel, ylabel):
+    """Show learning curves: the mean over seeds as a line, from the lowest to the highest seed as a band.
+
+    Parameters
+    ----------
+    lines : dict of str to (x, y)
+        For every curve its places, shape (x,), and its values, shape (seeds, x).
+    xlabel, ylabel : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    import numpy as np
+
+    lines = {name: (np.asarray(x), np.atleast_2d(y)) for name, (x, y) in lines.items()}
+    alt = f"{ylabel} against {xlabel}: " + "; ".join(
+        f"{name} from {y[:, 0].mean():.2f} at {x[0]:g} to {y[:, -1].mean():.2f} at {x[-1]:g}"
+        + f" ({y[:, -1].min():.2f} to {y[:, -1].max():.2f} over {len(y)} seeds)" * (len(y) > 1)
+        for name, (x, y) in lines.items()
+    )
+    figure, ax = _figure(3.2, alt)
+    styles = [(BLUE, "-", "o"), (ORANGE, "--", "s"), (GREEN, ":", "^"), (DARK, "-.", "D")]
+    for n, (name, (x, y)) in enumerate(lines.items()):
+        colour, dashes, sign = styles[n % len(styles)]
+        ax.fill_between(x, y.min(0), y.max(0), color=colour, alpha=0.18, lw=0)
+        ax.plot(x, y.mean(0), color=colour, ls=dashes, marker=sign, ms=4, lw=2, label=name)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.legend(frameon=False)
+    return figure

@@ -1,0 +1,355 @@
+"""start.py grade: right answers get their points, wrong ones their misconception, and nobody gets at anybody else's."""
+
+import csv
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import grade
+import nbformat
+import psutil
+import pytest
+from conftest import ROOT
+from grading import report, sandbox
+from nbgrader.utils import determine_grade
+
+pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # about nbgrader's own queries
+HOMEWORK = "07_dataloaders"
+HOSTILE = sorted((ROOT / "tests" / "hostile").glob("*.py"))
+LIMITS = sandbox.LIMITS | {"seconds": 12}
+ANSWERS = {
+    "right": ("val_dataloader = DataLoader(val_dataset, batch_size=16)", 10, []),
+    "right, other cells": (
+        "order = range(len(val_dataset))\nval_dataloader = DataLoader(val_dataset, 7, sampler=order)",
+        10,
+        [],
+    ),
+    "shuffled": ("val_dataloader = DataLoader(val_dataset, batch_size=16, shuffle=True)", 0, ["random-order"]),
+    "dropped": ("val_dataloader = DataLoader(val_dataset, batch_size=32, drop_last=True)", 0, ["dropped-last-batch"]),
+    # passes the visible check, which has 200 rows
+    "hard-coded": ("val_dataloader = DataLoader(val_dataset, sampler=range(200))", 0, ["part-of-the-rows"]),
+    "nothing": ("val_dataloader = ...", 0, ["nothing-yet"]),
+    "no name": ("", 0, []),
+}
+
+try:
+    sandbox.assert_available()
+    why_not = None
+except sandbox.NoSandbox as reason:
+    why_not = str(reason)
+needs_sandbox = pytest.mark.skipif(why_not is not None, reason=f"no sandbox here: {why_not}")
+
+
+def notebook(answer, homework=HOMEWORK):
+    """The exercise, with an answer written into its (first) answer cell."""
+    found = nbformat.read(ROOT / "exercises" / homework / "homework.ipynb", as_version=4)
+    next(cell for cell in found.cells if cell.metadata.get("nbgrader", {}).get("solution")).source = answer
+    return found
+
+
+def hand_in(folder, student, content, homework=HOMEWORK):
+    path = folder / student / homework / "homework.ipynb"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content if isinstance(content, str) else nbformat.writes(content), encoding="utf-8")
+    return path
+
+
+def by_student(folder):
+    with open(folder / "grades.csv", encoding="utf-8", newline="") as file:
+        return {row["student"]: row for row in csv.DictReader(file)}
+
+
+def graded_text(folder, student):
+    return (folder / ".grading/autograded" / student / HOMEWORK / "homework.ipynb").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A server on this machine; `reached` grows when somebody connects."""
+    listening, reached = socket.create_server(("127.0.0.1", 0)), []
+
+    def accept():
+        while True:
+            try:
+                reached.append(listening.accept())
+            except OSError:
+                return
+
+    threading.Thread(target=accept, daemon=True).start()
+    yield listening.getsockname()[1], reached
+    listening.close()
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory, server):
+    """One run over honest, broken and hostile submissions together, two at a time."""
+    folder = tmp_path_factory.mktemp("class")
+    for name, (answer, _, _) in ANSWERS.items():
+        hand_in(folder, name, notebook(answer))
+    for file in HOSTILE:
+        text = file.read_text(encoding="utf-8")
+        for word, value in (("FOLDER", folder), ("ROOT", ROOT), ("PORT", server[0])):
+            text = text.replace(word, str(value))
+        hand_in(folder, file.stem, notebook(text))
+    hand_in(folder, "not json", "{")
+    hand_in(folder, "empty", "")
+    hand_in(folder, "json of something else", "[1, 2]")
+    lesson = (ROOT / "notebooks" / "05_padding_and_masking.ipynb").read_text(encoding="utf-8")
+    hand_in(folder, "another notebook", lesson)
+    bare = notebook(ANSWERS["right"][0])
+    bare.metadata = {}
+    hand_in(folder, "no kernel", bare)
+    for cell in bare.cells:
+        cell.metadata = {}
+    hand_in(folder, "no metadata", bare)
+    cheat = notebook("val_dataloader = DataLoader(val_dataset, shuffle=True)")
+    next(cell for cell in cheat.cells if cell.metadata.get("nbgrader", {}).get("grade")).source = "pass"
+    hand_in(folder, "check changed", cheat)
+    cheat.cells = [cell for cell in cheat.cells if not cell.metadata.get("nbgrader", {}).get("grade")]
+    hand_in(folder, "check deleted", cheat)
+    (folder / "link").mkdir()
+    (folder / "link" / HOMEWORK).mkdir()
+    (folder / "link" / HOMEWORK / "homework.ipynb").symlink_to(folder / "right" / HOMEWORK / "homework.ipynb")
+    (folder / "nothing handed in").mkdir()
+    (folder / "flat.ipynb").write_text(nbformat.writes(notebook(ANSWERS["right"][0])), encoding="utf-8")
+    (folder / "<b>=1+1.ipynb").write_text(nbformat.writes(notebook(ANSWERS["shuffled"][0])), encoding="utf-8")
+    known = grade.teachers(LIMITS)
+    for name, teacher in known.items():
+        hand_in(folder, "teacher", nbformat.read(teacher.path, as_version=4), name)
+    rows = grade.grade(folder, limits=LIMITS, workers=2)
+    report.write_csv(folder / "grades.csv", rows)
+    report.write_page(folder / "class.html", rows, grade.MISCONCEPTIONS)
+    return folder
+
+
+@needs_sandbox
+@pytest.mark.parametrize("name", ANSWERS)
+def test_an_answer_gets_its_points_and_its_misconception(name, graded):
+    _, points, slugs = ANSWERS[name]
+    row = by_student(graded)[name]
+    assert float(row["points"]) == points and float(row["max_points"]) == 10
+    assert row["misconceptions"].split() == slugs
+    assert bool(row["note"]) == (points == 0)
+
+
+@needs_sandbox
+@pytest.mark.parametrize("file", HOSTILE, ids=lambda file: file.stem)
+def test_no_attack_wins_a_point(file, graded):
+    row = by_student(graded)[file.stem]
+    assert float(row["points"]) == 0 and row["note"]
+
+
+@needs_sandbox
+@pytest.mark.parametrize(
+    ("student", "says"),
+    [
+        ("never_ends", "stopped: not done after 12 s, in code cell 5"),
+        ("forks_without_end", "stopped: more than 32 processes"),
+        ("allocates_64_gb", "stopped: "),  # memory or time, as quick as the machine hands out pages
+        ("ends_the_kernel", "stopped: it ended its own kernel"),
+        ("patches_torch", "not counted: once this notebook had run, its check could be fooled"),
+        ("overwrites_the_check", "came at another place than in val_dataset"),
+        ("replaces_modules", "came at another place than in val_dataset"),
+        ("prints_a_pass", "came at another place than in val_dataset"),
+    ],
+)
+def test_a_row_says_what_became_of_an_attack(student, says, graded):
+    assert says in by_student(graded)[student]["note"]
+
+
+@needs_sandbox
+def test_nothing_was_read_written_or_reached(graded, server):
+    for student in ("reads_what_others_wrote", "writes_outside", "reaches_a_server"):
+        outputs = [
+            output.get("text", "")
+            for cell in nbformat.reads(graded_text(graded, student), as_version=4).cells
+            for output in cell.get("outputs", [])
+        ]
+        assert not re.search("FOUND|WROTE", "".join(outputs)), outputs
+    assert server[1] == []
+    assert not [file for file in (ROOT / "transfer_learning").rglob("*.py") if "return 'passed'" in file.read_text()]
+    places = [graded, graded / ".grading", ROOT, ROOT / "data", ROOT / "transfer_learning"]
+    assert not [place for place in places if (place / "written_by_a_submission").exists()]
+
+
+@needs_sandbox
+@pytest.mark.parametrize(
+    ("student", "note"),
+    [
+        ("not json", "not graded: not a notebook: the file is not JSON"),
+        ("empty", "not graded: an empty file"),
+        ("json of something else", "not graded: not a notebook: JSON of something else"),
+        ("another notebook", "not graded: another notebook, or one without its metadata"),
+        ("no metadata", "not graded: another notebook, or one without its metadata"),
+        ("link", "not graded: not a file but a link"),
+        ("nothing handed in", "not graded: no notebook in this folder"),
+    ],
+)
+def test_what_cannot_be_graded_is_a_row_that_says_so(student, note, graded):
+    row = by_student(graded)[student]
+    assert row["note"].startswith(note) and row["points"] == ""
+
+
+@needs_sandbox
+def test_a_notebook_without_a_kernel_is_graded(graded):
+    row = by_student(graded)["no kernel"]
+    assert float(row["points"]) == 10 and row["note"] == "names no kernel: ran with the course's"
+
+
+@needs_sandbox
+@pytest.mark.parametrize("student", ["check changed", "check deleted"])
+def test_the_check_is_put_back(student, graded):
+    row = by_student(graded)[student]
+    assert float(row["points"]) == 0 and row["misconceptions"] == "random-order"
+
+
+@needs_sandbox
+def test_a_folder_of_notebooks_named_after_students_works(graded):
+    row = by_student(graded)["flat"]
+    assert row["homework"] == HOMEWORK and float(row["points"]) == 10
+
+
+@needs_sandbox
+def test_the_page_shows_the_class_without_the_network(graded):
+    page = (graded / "class.html").read_text(encoding="utf-8")
+    assert not re.search(r"(src|href|url)\s*[=(]", page) and "<script" not in page
+    named = re.findall(r"<li><b>(.*?)</b> \((\d+) of", page)
+    counts = [int(count) for _, count in named]
+    assert counts == sorted(counts, reverse=True) and named[0][0] == grade.MISCONCEPTIONS["random-order"]["name"]
+    desc = re.search(r"<desc[^>]*>(.*?)</desc>", page)[1]
+    assert all(f"{name}: {count} of" in desc for name, count in named)
+    assert "<b>=1+1" not in page and "&lt;b&gt;=1+1" in page
+
+
+@needs_sandbox
+def test_interrupted_it_leaves_no_process_and_goes_on(tmp_path):
+    """What was graded is not run again, unless it has changed; a torn last line of the log does no harm."""
+    slow = f"import time\ntime.sleep(2)\n{ANSWERS['right'][0]}"
+    for student in "abc":
+        hand_in(tmp_path, student, notebook(slow))
+    command = [sys.executable, str(ROOT / "tools" / "grade.py"), str(tmp_path), "--workers", "1"]
+    log = tmp_path / ".grading" / "results.jsonl"
+
+    def graded():
+        return [json.loads(line)["student"] for line in log.read_text().splitlines() if line.endswith("}")]
+
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as first:
+        until = time.monotonic() + 120
+        while not (log.exists() and len(graded()) == 2) and time.monotonic() < until:
+            time.sleep(0.1)
+        first.send_signal(signal.SIGINT)
+        assert "the same command goes on where it was" in first.communicate(timeout=30)[1]
+    assert graded() == ["a", "b"]
+    until = time.monotonic() + 20
+    while (left := graders(str(tmp_path))) and time.monotonic() < until:
+        time.sleep(0.2)
+    assert not left
+    with open(log, "a") as file:
+        file.write('{"student": "c')
+    hand_in(tmp_path, "b", notebook(f"{slow}  # changed"))
+    assert subprocess.run(command, capture_output=True).returncode == 0
+    assert graded() == ["a", "b", "b", "c"]
+    assert [float(row["points"]) for row in by_student(tmp_path).values()] == [10, 10, 10]
+
+
+def graders(mark):
+    """Processes that belong to the grading of one folder."""
+    return [p.pid for p in psutil.process_iter(["cmdline"]) if mark in " ".join(p.info["cmdline"] or [])]
+
+
+@needs_sandbox
+def test_each_check_still_tells_right_from_wrong(graded):
+    """The teacher's own answers get full points; that takes the known wrong answer of each homework to be refused."""
+    with open(graded / "grades.csv", encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["student"] == "teacher"]
+    assert [row["homework"] for row in rows] == list(grade.teachers(LIMITS))
+    assert [row["note"] for row in rows] == [""] * len(rows)
+    assert [row["points"] for row in rows] == [row["max_points"] for row in rows]
+
+
+def test_every_homework_has_a_wrong_answer():
+    assert all(teacher.wrong for teacher in grade.teachers(LIMITS).values())
+
+
+def test_without_a_sandbox_it_refuses_in_one_line(tmp_path, monkeypatch):
+    hand_in(tmp_path, "right", notebook(ANSWERS["right"][0]))
+    monkeypatch.setattr(sandbox.shutil, "which", lambda name: None)
+    said = grade.main([str(tmp_path)])
+    assert said.startswith("Not graded: bubblewrap is not installed") and "apt install bubblewrap" in said
+    assert "--unsafe" in said and "runs with your rights" in said and "\n" not in said
+    assert not (tmp_path / "grades.csv").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="grading needs fork")
+def test_unsafe_says_what_it_means_and_grades(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sandbox.shutil, "which", lambda name: None)
+    for name in ("right", "shuffled"):
+        hand_in(tmp_path, name, notebook(ANSWERS[name][0]))
+    hand_in(tmp_path, "ends", notebook("exit()"))
+    assert grade.main([str(tmp_path), "--unsafe", "--workers", "1"]) == 0
+    assert "runs with your rights" in capsys.readouterr().err
+    rows = by_student(tmp_path)
+    assert [rows[name]["points"] for name in ("right", "shuffled", "ends")] == ["10.0", "0.0", "0.0"]
+
+
+@pytest.mark.parametrize("content", ["", "no folder", "nothing in it"])
+def test_a_wrong_folder_is_one_line(content, tmp_path):
+    folder = tmp_path / content if content == "no folder" else tmp_path
+    if why_not is None:
+        said = grade.main([str(folder)])
+        assert said.startswith("No folder" if content == "no folder" else "No submissions in") and "\n" not in said
+
+
+def test_a_reply_without_its_token_is_not_heard():
+    ours, theirs = socket.socketpair()
+    silent, _other = socket.socketpair()
+    with ours, theirs, silent, _other:
+        lines = sandbox._Lines(ours)
+        worker = sandbox.Worker(0, "")
+        worker.control = silent
+        theirs.sendall(b'{"passed": true, "tampered": false}\n{"token": "guessed", "passed": true}\n[]\nnonsense\n')
+        theirs.shutdown(socket.SHUT_WR)
+        assert worker._ask(lines, {"source": ""}, time.monotonic() + 5) is None
+
+
+def test_a_verdict_counts_only_with_an_untouched_check():
+    for reply, points in (
+        ({"passed": True, "tampered": False}, 10),
+        ({"passed": True, "tampered": True}, 0),
+        ({"passed": True}, 0),
+        ({"passed": "yes", "tampered": False}, 0),
+        ({}, 0),
+        (None, 0),
+    ):
+        cell = next(cell for cell in notebook("").cells if cell.metadata.get("nbgrader", {}).get("grade"))
+        grade.settle([(cell, {"check": True})], [reply] if reply is not None else [], "exit 0", LIMITS)
+        assert determine_grade(cell)[0] == points, reply
+
+
+def test_a_spreadsheet_runs_no_students_name(tmp_path):
+    report.write_csv(tmp_path / "grades.csv", [{"student": "=cmd()", "homework": HOMEWORK, "points": 1.0}])
+    assert by_student(tmp_path)["'=cmd()"]["points"] == "1.0"
+
+
+def test_the_filter_denies_what_it_lists():
+    if sys.platform != "linux" or why_not is not None or not sandbox.seccomp_filter():
+        pytest.skip("no filter on this machine")
+    code = "import os; os.memfd_create('x')"
+    with tempfile.TemporaryFile() as rules:
+        command = [*sandbox.with_rules(sandbox.bubblewrap([]), rules), sys.executable, "-c", code]
+        done = subprocess.run(command, pass_fds=[rules.fileno()], capture_output=True, text=True)
+    assert "PermissionError" in done.stderr
+
+
+def test_the_log_survives_a_torn_line(tmp_path):
+    path = tmp_path / "results.jsonl"
+    entry = {"student": "a", "homework": HOMEWORK, "key": "k", "misconceptions": [], "notes": [], "seconds": 1}
+    path.write_text(json.dumps(entry) + '\n{"stud')
+    assert list(grade._Log(path).entries) == [("a", HOMEWORK)]

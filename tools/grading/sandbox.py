@@ -1,0 +1,339 @@
+"""Where submissions run: bubblewrap around a warm process, one for each core.
+
+Inside there is no network, no other process, nothing to read but Python, the environment and the course without its
+solutions, and nothing to write but two folders in memory that are emptied after each submission.
+"""
+
+import contextlib
+import json
+import os
+import platform
+import secrets
+import select
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+ZYGOTE = Path(__file__).with_name("zygote.py")
+START_SECONDS = 300  # for the imports, on a slow disk
+GRACE = 20  # seconds after its time limit until a worker that says nothing is killed
+LONGEST = 8 * 2**20  # bytes that one reply may have
+CACHE = "/cache/transfer_learning"
+LIMITS = {"seconds": 60, "bytes": 3 * 2**30, "file_bytes": 2**28, "processes": 32}
+INSTALL = (
+    "Install bubblewrap 0.7 or newer (Debian, Ubuntu: apt install bubblewrap; Fedora: dnf install bubblewrap; "
+    "on Windows grade inside WSL, on macOS in a Linux virtual machine)"
+)
+UNSAFE = (
+    "each submission is a program written by somebody else, and it runs with your rights: it can read and change your "
+    "files, the gradebook and the other submissions, and use the network"
+)
+
+# Not needed for homework, and either memory that outlives its process unseen, or a way to reach into the kernel:
+# system call -> its number on x86_64 and aarch64.
+DENIED = {
+    "memfd_create": (319, 279),
+    "memfd_secret": (447, 447),
+    "shmget": (29, 194),
+    "semget": (64, 190),
+    "msgget": (68, 186),
+    "mq_open": (240, 180),
+    "ptrace": (101, 117),
+    "mount": (165, 40),
+    "fsopen": (430, 430),
+    "open_tree": (428, 428),
+    "unshare": (272, 97),
+    "setns": (308, 268),
+    "io_uring_setup": (425, 425),
+    "bpf": (321, 280),
+    "perf_event_open": (298, 241),
+    "userfaultfd": (323, 282),
+    "add_key": (248, 217),
+    "request_key": (249, 218),
+    "keyctl": (250, 219),
+}
+ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}  # column in DENIED, AUDIT_ARCH
+
+
+class NoSandbox(Exception):
+    """One line: why there is none here."""
+
+
+def seccomp_filter():
+    """The system calls of `DENIED` as a classic BPF program; empty on a machine that is not in `ARCHITECTURES`."""
+    if platform.machine() not in ARCHITECTURES:
+        return b""
+    column, architecture = ARCHITECTURES[platform.machine()]
+    load, equal, at_least, give = 0x20, 0x15, 0x35, 0x06
+    numbers = sorted({row[column] for row in DENIED.values()})
+    tests = [(equal, number) for number in numbers]
+    if platform.machine() == "x86_64":
+        tests.insert(0, (at_least, 0x40000000))  # the same calls once more, by their x32 numbers
+    deny = len(tests) + 1  # instructions to skip from the first test
+    program = [(load, 0, 0, 4), (equal, 1, 0, architecture), (give, 0, 0, 0x00050001), (load, 0, 0, 0)]
+    program += [(code, deny - 1 - i, 0, number) for i, (code, number) in enumerate(tests)]
+    program += [(give, 0, 0, 0x7FFF0000), (give, 0, 0, 0x00050001)]  # allow; EPERM
+    return b"".join(struct.pack("HBBI", *instruction) for instruction in program)
+
+
+def bubblewrap(hidden, index=0):
+    """The command that a sandboxed program is appended to.
+
+    Parameters
+    ----------
+    hidden : list of Path
+        Folders that must not be seen, should they lie inside one that is.
+    index : int
+        The worker's number.
+    """
+    program = shutil.which("bwrap")
+    if sys.platform != "linux" or program is None:
+        raise NoSandbox("bubblewrap is not installed")
+    command = [program, "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
+    command += ["--as-pid-1", "--die-with-parent", "--new-session", "--clearenv"]
+    shown = []
+    for folder in map(Path, ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store")):
+        if folder.is_symlink():
+            command += ["--symlink", os.readlink(folder), str(folder)]
+        elif folder.exists():
+            shown.append(folder)
+    shown += map(Path, ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives"))
+    shown += [Path(sys.base_prefix), Path(sys.prefix), ROOT / "transfer_learning", ROOT / "data", ZYGOTE.parent]
+    cache = Path(CACHE) / assembled().name
+    parents = {parent for path in [*shown, cache] for parent in path.parents if parent != Path("/")}
+    for parent in sorted(parents):  # bubblewrap's own would be closed to a root that is not one any more
+        if not any(parent.is_relative_to(path) for path in shown):
+            command += ["--perms", "0755", "--dir", str(parent)]
+    for path in shown:
+        command += ["--ro-bind-try", str(path), str(path)]
+    for folder in hidden:
+        if any(folder.resolve().is_relative_to(path.resolve()) for path in shown):
+            command += ["--tmpfs", str(folder.resolve()), "--remount-ro", str(folder.resolve())]
+    command += ["--ro-bind-try", str(assembled()), str(cache), "--proc", "/proc", "--dev", "/dev"]
+    for folder in ("/dev/shm", "/tmp"):
+        command += ["--perms", "1777", "--size", str(2**29), "--tmpfs", folder]
+    command += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"]
+    for name, value in {**environment("/tmp"), "XDG_CACHE_HOME": str(Path(CACHE).parent)}.items():
+        command += ["--setenv", name, value]
+    if os.geteuid():
+        return [*command, "--unshare-user"]
+    # Root without a user namespace of its own: to the kernel it would stay root in there (/proc/sys!). Each worker gets
+    # a user nobody else has; limits on processes count by user.
+    user = 1_900_000_000 + index
+    command += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--"]
+    return [*command, "setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--inh-caps=-all"]
+
+
+def assembled():
+    """The folder with the embedded BERT, put together before a sandbox makes the course read-only."""
+    from transfer_learning import checkpoint
+
+    with contextlib.redirect_stdout(None):
+        return Path(checkpoint("bert-base-uncased", source="embedded")).resolve()
+
+
+def environment(temporary):
+    """Variables for a worker: one thread each, nothing downloaded, caches in the folder that is emptied."""
+    return {
+        "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "HOME": f"{temporary}/home",
+        "USER": "learner",
+        "TMPDIR": temporary,
+        "MPLCONFIGDIR": f"{temporary}/matplotlib",
+        "IPYTHONDIR": f"{temporary}/ipython",
+        "MPLBACKEND": "agg",
+        "KERAS_BACKEND": "torch",
+        "TOKENIZERS_PARALLELISM": "false",
+        "OMP_NUM_THREADS": "1",
+        "HF_HUB_OFFLINE": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES",
+    }
+
+
+def assert_available(hidden=()):
+    """Raise `NoSandbox` unless a program runs in one here."""
+    with tempfile.TemporaryFile() as rules:
+        done = subprocess.run(
+            [*with_rules(bubblewrap(hidden), rules), sys.executable, "-c", ""],
+            pass_fds=[rules.fileno()],
+            capture_output=True,
+            text=True,
+        )
+    if done.returncode:
+        why = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
+        raise NoSandbox(f"bubblewrap does not work here ({why})")
+
+
+def with_rules(command, file):
+    """Add the system call filter, handed over in an open file."""
+    if rules := seccomp_filter():
+        file.write(rules)
+        file.seek(0)
+        return [command[0], "--seccomp", str(file.fileno()), *command[1:]]
+    return command
+
+
+class Worker:
+    """A warm process that takes one submission after the other; started again when one took it down.
+
+    Use it from one thread only: the sandbox ends with the thread that started it.
+
+    Parameters
+    ----------
+    index : int
+    imports : str
+        Import statements to be run once, before the first submission.
+    hidden : list of Path
+    unsafe : bool
+        Without bubblewrap.
+    limits : dict
+        As `LIMITS`.
+    """
+
+    def __init__(self, index, imports, hidden=(), unsafe=False, limits=LIMITS):
+        self.index, self.hidden, self.unsafe = index, hidden, unsafe
+        self.settings = {**limits, "imports": imports, "sandbox": not unsafe, "temporary": ["/tmp", "/dev/shm"]}
+        self.process = self.control = self.folder = None
+
+    def start(self):
+        self.stop()
+        self.control, theirs = socket.socketpair()
+        command, env, cwd = [], None, None
+        with tempfile.TemporaryFile() as rules, tempfile.TemporaryFile("w+") as log:
+            if self.unsafe:
+                self.folder = tempfile.TemporaryDirectory(prefix="grade-")
+                self.settings["temporary"] = [self.folder.name]
+                env, cwd = {**os.environ, **environment(self.folder.name)}, self.folder.name
+            else:
+                command = with_rules(bubblewrap(self.hidden, self.index), rules)
+            command += [sys.executable, str(ZYGOTE), str(theirs.fileno()), json.dumps(self.settings)]
+            self.process = subprocess.Popen(
+                command,
+                pass_fds=[theirs.fileno(), rules.fileno()],
+                env=env,
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                start_new_session=True,
+            )
+            theirs.close()
+            if self._heard(START_SECONDS) is None:
+                log.seek(0)
+                why = (log.read().strip().splitlines() or ["it did not say why"])[-1]
+                raise RuntimeError(f"A grading process did not start: {why}")
+
+    def stop(self):
+        if self.process is not None:
+            self.control.close()
+            if not self.unsafe:  # the sandbox ends with it; without one it must first kill what it watches
+                self.process.kill()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(GRACE)
+            self.process.kill()
+            self.process.wait()
+        if self.folder is not None:
+            shutil.rmtree(self.folder.name, ignore_errors=True)
+        self.process = self.control = self.folder = None
+
+    def run(self, requests):
+        """Run one submission.
+
+        Parameters
+        ----------
+        requests : list of dict
+            One for each code cell, as `child.run` takes them.
+
+        Returns
+        -------
+        replies : list of dict
+            Fewer than `requests` where the submission came to an end before.
+        end : str
+            "exit 0" after the last cell; else "exit N", "signal N", "time", "memory", "processes", or "worker" where
+            the whole worker went down.
+        """
+        if self.process is None:
+            self.start()
+        ours, theirs = socket.socketpair()
+        until = time.monotonic() + self.settings["seconds"] + GRACE
+        replies = []
+        with ours:
+            with theirs:
+                socket.send_fds(self.control, [b"{}"], [theirs.fileno()])
+            ours.settimeout(GRACE)
+            lines = _Lines(ours)
+            for request in requests:
+                reply = self._ask(lines, request, until)
+                if reply is None:
+                    break
+                replies.append(reply)
+        heard = self._heard(until - time.monotonic())
+        if heard is None or not heard["clean"]:
+            self.stop()
+        return replies, heard["end"] if heard else "worker"
+
+    def _ask(self, lines, request, until):
+        """Send a request; return the reply that carries its token, which nobody knew before."""
+        token = secrets.token_hex(16)
+        try:
+            lines.socket.sendall(json.dumps(request | {"token": token}).encode() + b"\n")
+            while (line := lines.next(self.control, until)) is not None:
+                with contextlib.suppress(ValueError, RecursionError):
+                    reply = json.loads(line)
+                    if isinstance(reply, dict) and reply.get("token") == token:
+                        return reply
+        except OSError:  # nobody listens any more
+            pass
+        return None
+
+    def _heard(self, seconds):
+        """What the zygote says; None when it is gone, or silent for so long."""
+        if select.select([self.control], [], [], max(0, seconds))[0]:
+            with contextlib.suppress(OSError, ValueError):
+                return json.loads(self.control.recv(4096))
+        return None
+
+
+class _Lines:
+    """Lines from a submission, which may send anything."""
+
+    def __init__(self, socket):
+        self.socket, self.buffer = socket, bytearray()
+
+    def next(self, control, until):
+        """The next line; None at the end, when the zygote has something to say, or when it is too late."""
+        while b"\n" not in self.buffer:
+            ready = select.select([self.socket, control], [], [], max(0, until - time.monotonic()))[0]
+            if self.socket not in ready or len(self.buffer) > LONGEST:
+                return None
+            chunk = self.socket.recv(2**16)
+            if not chunk:
+                return None
+            self.buffer += chunk
+        line, _, self.buffer = self.buffer.partition(b"\n")
+        return line
+
+
+def workers_for(jobs):
+    """How many side by side: a core and enough memory for each, and no more than there is work for."""
+    import psutil
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    fit = int(psutil.virtual_memory().available // LIMITS["bytes"])
+    return max(1, min(cores, fit, jobs))
+
+
+def name_signal(number):
+    import signal
+
+    with contextlib.suppress(ValueError):
+        return signal.Signals(number).name
+    return f"signal {number}"

@@ -1,0 +1,253 @@
+"""Homework 01: BERT's own way to choose masks."""
+
+import random
+
+from ._core import NotYet, call, homework, is_function, returned
+
+IGNORED = -100  # the label that torch's cross-entropy skips
+NATS = 40  # a count is called wrong where a right answer gives one like it with a chance below 2 * exp(-NATS)
+OWN_IDS = ("raises", "special-token-chosen", "wrong-probability", "fixed-number", "not-80-10-10")
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+WORDS = "the a river sea town we you birds go sing rain snow and but at in night day slowly".split()
+
+
+@homework("01_pretraining_and_finetuning")
+def mask_tokens(mask_tokens, tokenizer):
+    """Check homework 01: BERT's masks, with this tokenizer and with a small one that has other ids.
+
+    It does not matter what draws the random numbers, nor whether a random id may be a special token or the original.
+    A list, or one stacked tensor, is as good as a pair.
+
+    Parameters
+    ----------
+    mask_tokens : callable
+        The learner's ``mask_tokens(input_ids, tokenizer, probability=0.15, generator=None) -> (inputs, labels)``.
+    tokenizer : transformers.PreTrainedTokenizerBase
+        A tokenizer that has [CLS], [SEP], [PAD] and [MASK].
+
+    Raises
+    ------
+    NotYet
+        With `misconception` set to the name of the mistake.
+    """
+    import torch
+
+    is_function(mask_tokens, "mask_tokens")
+    seed = random.SystemRandom().getrandbits(60)
+    draw = torch.Generator().manual_seed(seed)
+    p = round(0.45 + 0.1 * torch.rand(1, generator=draw).item(), 2)
+    few, many = _texts(tokenizer, (40, 30), draw), _texts(tokenizer, (120, 90), draw)
+    one_word = torch.tensor([tokenizer.cls_token_id, 0, tokenizer.sep_token_id]).repeat(200, 1)
+    one_word[:, 1] = many[_ordinary(tokenizer)[many]][:200]
+
+    if _equal(*(_masks(mask_tokens, tokenizer, few) for _ in range(2))):
+        raise NotYet("same-masks-again", "two calls without a generator, on the same ids, gave the very same masks.")
+    _masks(mask_tokens, tokenizer, few[4])  # one text alone
+    _right_recipe(p, tokenizer, *_masks(mask_tokens, tokenizer, many, probability=p))
+    for edge in (0.0, 1.0):
+        _right_share(edge, tokenizer, *_masks(mask_tokens, tokenizer, few[:9], probability=edge))
+    _right_share(0.25, tokenizer, *_masks(mask_tokens, tokenizer, one_word, probability=0.25))
+    _right_generator(mask_tokens, tokenizer, few, seed)
+    _another_tokenizer(mask_tokens, seed, draw)
+    return (
+        "inputs and labels fit together; no special token is ever chosen; each word is chosen with the probability "
+        "asked for and treated 80/10/10; the same seed repeats the masks; a tokenizer with other ids works too."
+    )
+
+
+def small_tokenizer(seed):
+    """Return a BertTokenizer of 24 tokens: the special ones at random ids, ordinary words at both ends."""
+    from transformers import BertTokenizer
+
+    tokens = [*SPECIAL, *WORDS[2:]]
+    random.Random(seed).shuffle(tokens)
+    tokens = [WORDS[0], *tokens, WORDS[1]]
+    return BertTokenizer(vocab={token: number for number, token in enumerate(tokens)}, model_max_length=512)
+
+
+def _ordinary(tokenizer):
+    """For every id, whether it is no special token."""
+    import torch
+
+    ordinary = torch.ones(len(tokenizer), dtype=torch.bool)
+    ordinary[tokenizer.all_special_ids] = False
+    return ordinary
+
+
+def _texts(tokenizer, shape, draw, every=1):
+    """Rows of random words: pieces of long texts, pairs of texts padded behind or in front, padding alone."""
+    import torch
+
+    cls, sep, pad = tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id
+    words = _ordinary(tokenizer).nonzero()[::every, 0]
+    ids, length = words[torch.randint(len(words), shape, generator=draw)], shape[1]
+    for n, end in enumerate(torch.randint(3 * length // 4, length + 1, shape[:1], generator=draw).tolist()):
+        if n % 3 == 1:
+            ids[n, 0], ids[n, end // 2], ids[n, end - 1], ids[n, end:] = cls, sep, sep, pad
+        if n % 6 == 4:
+            ids[n] = ids[n].roll(length - end)
+    ids[5] = pad
+    return ids
+
+
+def _masks(mask_tokens, tokenizer, ids, **options):
+    """Call the answer; return (ids, inputs, labels) where these fit together, whatever chance has chosen."""
+    import torch
+
+    given = ids.clone()
+    asked = "".join(f", {name}={'…' if name == 'generator' else value}" for name, value in options.items())
+    text = f"mask_tokens(input_ids of shape {tuple(ids.shape)}, tokenizer{asked})"
+    try:
+        pair = call(mask_tokens, given, tokenizer, **options)
+    except NotYet as not_yet:
+        raise NotYet(not_yet.misconception, f"{not_yet.saw} I called {text}.") from None
+    if not torch.equal(given, ids):
+        raise NotYet("input-changed", f"after {text}, {int((given != ids).sum())} of the input_ids were others.")
+    if isinstance(pair, torch.Tensor) and pair.ndim == ids.ndim + 1:
+        pair = tuple(pair)
+    returned(pair, (tuple, list), text, "a pair (inputs, labels)")
+    if len(pair) != 2:
+        raise NotYet("wrong-type", f"{text} returned {len(pair)} things, expected the two (inputs, labels).")
+    for name, part in zip(("inputs", "labels"), pair):
+        returned(part, torch.Tensor, f"as {name}, {text}", "a tensor")
+        if part.dtype != torch.long:
+            raise NotYet("wrong-type", f"{name} are {part.dtype}, expected torch.int64, as the input_ids are.")
+        if part.shape != ids.shape:
+            raise NotYet("masks-shape", f"{text} returned {name} of shape {tuple(part.shape)}.")
+    _fit(ids, *pair, tokenizer)
+    return ids, *pair
+
+
+def _fit(ids, inputs, labels, tokenizer):
+    """What holds for every single token."""
+    size, chosen = len(tokenizer), labels != IGNORED
+    if (inputs == IGNORED).any() and chosen.all():
+        raise NotYet("swapped-pair", f"what came first holds {IGNORED}, what came second holds only ids.")
+    if chosen.all():
+        raise NotYet("no-ignore-index", f"none of the {labels.numel()} labels is {IGNORED}: all would be scored.")
+    wrong = chosen & (labels != ids)
+    if wrong.any():
+        at = tuple(wrong.nonzero()[0].tolist())
+        slug = "labels-after-masking" if (labels == inputs)[wrong].all() else "no-ignore-index"
+        raise NotYet(
+            slug, f"at {at} the text has the id {ids[at]}, inputs {inputs[at]}, and the label is {labels[at]}."
+        )
+    hidden = (inputs != ids) & ~chosen
+    if hidden.any():
+        raise NotYet(
+            "changed-without-label",
+            f"inputs differ from the text at {int((inputs != ids).sum())} places; at {int(hidden.sum())} of them the "
+            f"label is {IGNORED}.",
+        )
+    special = chosen & ~_ordinary(tokenizer)[ids]
+    if special.any():
+        token = tokenizer.convert_ids_to_tokens(int(ids[special][0]))
+        raise NotYet(
+            "special-token-chosen", f"special tokens chosen: {int(special.sum())}; the first of them is {token}."
+        )
+    outside = inputs[(inputs < 0) | (inputs >= size)]
+    if outside.numel():
+        # one too many is a slip; far beyond it is another tokenizer's size, or its [MASK]
+        slug = "one-tokenizer-only" if outside.max() > size else "outside-vocabulary"
+        raise NotYet(slug, f"inputs hold the id {outside.max()}; this tokenizer's ids are 0 to {size - 1}.")
+
+
+def _first_off(hits, among, low, high):
+    """The first of several counts that chance cannot explain, where each hit has a probability in low..high, or None.
+
+    Chernoff's bound: such a count has a chance below exp(-among * KL(share, probability)).
+    """
+    import torch
+
+    hits, among, low, high = (torch.as_tensor(value, dtype=torch.double) for value in (hits, among, low, high))
+    share = hits / among.clamp(min=1)
+    # a uniform number may be exactly 0, and `<=` is as good as `<`
+    p = torch.minimum(torch.maximum(share, (low - 1e-7).clamp(min=1e-12)), (high + 1e-7).clamp(max=1 - 1e-12))
+    nats = among * (torch.xlogy(share, share / p) + torch.xlogy(1 - share, (1 - share) / (1 - p)))
+    return next(iter((nats.reshape(-1) > NATS).nonzero()[:, 0].tolist()), None)
+
+
+def _right_share(p, tokenizer, ids, inputs, labels):
+    """As many words were chosen as should be?"""
+    words, chosen = int(_ordinary(tokenizer)[ids].sum()), int((labels != IGNORED).sum())
+    if _first_off(chosen, words, p, p) is not None:
+        all_or_none = 0 < p < 1 and chosen in (0, words)
+        raise NotYet(
+            "fixed-number" if all_or_none else "wrong-probability",
+            f"with probability={p}, {chosen:,} of {words:,} words were chosen, in {len(ids)} texts.",
+        )
+
+
+def _right_recipe(p, tokenizer, ids, inputs, labels):
+    """Every word has the same chances, wherever it stands and whatever it is; the chosen go 80/10/10."""
+    import torch
+
+    size, ordinary, chosen = len(tokenizer), _ordinary(tokenizer), labels != IGNORED
+    masked, stayed = chosen & (inputs == tokenizer.mask_token_id), chosen & (inputs == ids)
+    other = chosen & ~masked & ~stayed
+    for hit, among, what in ((chosen, ordinary[ids], "words were chosen"), (masked, chosen, "chosen words are [MASK]")):
+        share = hit.sum() / among.sum().clamp(min=1)
+        for axis, place in ((1, "row"), (0, "column")):
+            hits, of = hit.sum(axis), among.sum(axis)
+            at = _first_off(hits, of, share, share)
+            if at is not None:
+                raise NotYet("unequal-chances", f"in {place} {at}, {hits[at]} of {of[at]} {what}; in all, {share:.0%}.")
+    n, by_chance = int(chosen.sum()), 0.1 / (size - 6)  # a random id may be the original, or [MASK]
+    shares = ((masked, 0.8, 0.8 + by_chance), (stayed, 0.1, 0.1 + by_chance), (other, 0.1 - 2 * by_chance, 0.1))
+    if any(_first_off(part.sum(), n, low, high) is not None for part, low, high in shares):
+        of = [f"{part.sum() / n:.1%}" for part, _, _ in shares]
+        raise NotYet(
+            "not-80-10-10",
+            f"of {n:,} chosen words {of[0]} became [MASK], {of[1]} stayed as they are, {of[2]} became another id.",
+        )
+    _right_share(p, tokenizer, ids, inputs, labels)
+    hits = torch.bincount(inputs[other], minlength=size)
+    of = n - torch.bincount(ids[chosen], minlength=size)
+    at = _first_off(hits, of, torch.where(ordinary, 0.1 / size, 0), by_chance)
+    if at is not None:
+        raise NotYet(
+            "uneven-random-ids",
+            f"of {int(other.sum()):,} random ids {hits[at]} are the id {at}, where {size} ids in equal shares give "
+            f"about {other.sum() / size:.1f} each.",
+        )
+
+
+def _right_generator(mask_tokens, tokenizer, ids, seed):
+    """A generator decides everything, and goes on from call to call."""
+    import torch
+
+    def masks(generator=None, **options):
+        return _masks(
+            mask_tokens, tokenizer, ids, generator=generator or torch.Generator().manual_seed(seed), **options
+        )
+
+    generator = torch.Generator().manual_seed(seed)
+    first, later = (masks(generator, probability=0.15) for _ in range(2))
+    if not _equal(first, masks(probability=0.15)):
+        raise NotYet("generator-ignored", "two generators with the same seed gave different inputs or labels.")
+    if _equal(first, later):
+        raise NotYet("same-masks-again", "two calls in turn with the same generator gave the very same masks.")
+    if not _equal(first, masks()):
+        raise NotYet(
+            "wrong-probability", "with the same seed, no probability gave other masks than probability=0.15 did."
+        )
+
+
+def _another_tokenizer(mask_tokens, seed, draw):
+    """Hard-coded ids show where the ids are others."""
+    tokenizer = small_tokenizer(seed)
+    ids = _texts(tokenizer, (16, 1000), draw, every=2)
+    try:
+        masks = _masks(mask_tokens, tokenizer, ids, probability=0.9)
+        _right_recipe(0.9, tokenizer, *masks)
+    except NotYet as not_yet:
+        if not_yet.misconception not in OWN_IDS:
+            raise
+        names = ", ".join(f"{token} is {tokenizer.convert_tokens_to_ids(token)}" for token in SPECIAL)
+        raise NotYet(
+            "one-tokenizer-only", f"with a tokenizer of {len(tokenizer)} tokens ({names}): {not_yet.saw}"
+        ) from None
+
+
+def _equal(one, other):
+    return all(bool((a == b).all()) for a, b in zip(one, other))
