@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 
+import course
 import grade
 import nbformat
 import psutil
@@ -23,7 +24,7 @@ from nbgrader.utils import determine_grade
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # about nbgrader's own queries
 HOMEWORK = "07_dataloaders"
 HOSTILE = sorted((ROOT / "tests" / "hostile").glob("*.py"))
-LIMITS = sandbox.LIMITS | {"seconds": 12}
+LIMITS = sandbox.LIMITS | {"seconds": 25, "bytes": 3 * 2**29}
 ANSWERS = {
     "right": ("val_dataloader = DataLoader(val_dataset, batch_size=16)", 10, []),
     "right, other cells": (
@@ -150,7 +151,7 @@ def test_no_attack_wins_a_point(file, graded):
 @pytest.mark.parametrize(
     ("student", "says"),
     [
-        ("never_ends", "stopped: not done after 12 s, in code cell 5"),
+        ("hangs", "stopped: not done after 25 s, in code cell 5"),
         ("forks_without_end", "stopped: more than 32 processes"),
         ("allocates_64_gb", "stopped: "),  # memory or time, as quick as the machine hands out pages
         ("ends_the_kernel", "stopped: it ended its own kernel"),
@@ -272,6 +273,18 @@ def test_each_check_still_tells_right_from_wrong(graded):
     assert [row["homework"] for row in rows] == list(grade.teachers(LIMITS))
     assert [row["note"] for row in rows] == [""] * len(rows)
     assert [row["points"] for row in rows] == [row["max_points"] for row in rows]
+
+
+def test_the_teachers_page_knows_each_lesson_and_each_mistake():
+    page, mistakes = (ROOT / "teaching.md").read_text(encoding="utf-8"), course.misconceptions()
+    assert {entry["name"] for entries in mistakes.values() for entry in entries} == {
+        entry["name"] for entry in grade.MISCONCEPTIONS.values()
+    }
+    for path in course.lessons():
+        assert re.search(rf"^\| {path.name[:2]} \| .+ \| .+ \|$", page, flags=re.M), path.name
+        assert f"](notebooks/{path.name})\n\n" in page
+        for entry in [*mistakes.get(path.stem, []), *mistakes[""]]:
+            assert f"- **{entry['name']}**: {entry['why']}" in page
 
 
 def test_every_homework_has_a_wrong_answer():

@@ -132,12 +132,12 @@ def test_stored_outputs_come_from_the_pinned_versions():
 
 
 def test_what_stands_in_several_places_comes_from_one(tmp_path):
-    """Set-up cells, badges, the README's table and the exercises are what tools/course.py writes."""
+    """Set-up cells, badges, the README's table, the teachers' page and the exercises are what tools/course.py writes."""
     import course
 
     for name in ("notebooks", "solutions", "exercises"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
-    for name in ("README.md", "pyproject.toml"):
+    for name in ("README.md", "teaching.md", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path / name)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     course.main(tmp_path)

@@ -1,6 +1,7 @@
 """Write everything that stands in several places from the one place where it is decided.
 
-    python tools/course.py                 set-up cells, Colab badges, the README's lesson table, the exercises
+    python tools/course.py                 set-up cells, Colab badges, the README's lesson table, the teachers' page,
+                                           the exercises
     python tools/course.py OWNER/REPO      the same, after noting in pyproject.toml where the course lives
 
 A test runs `main` on a copy and finds nothing to change.
@@ -99,13 +100,57 @@ def glossary(root=ROOT):
     return dict(re.findall(r"^\*\*(.+)\*\*\n: (.+) \[\d\d\]", text, flags=re.M))
 
 
+def write_between(path, mark, text):
+    """Put `text` between ``<!-- MARK: written by tools/course.py -->`` and ``<!-- end of MARK -->``."""
+    start, end = f"<!-- {mark}: written by tools/course.py -->\n", f"\n<!-- end of {mark} -->"
+    before, rest = path.read_text(encoding="utf-8").split(start)
+    path.write_text(before + start + text + end + rest.split(end, 1)[1], encoding="utf-8")
+
+
 def write_readme(root):
-    readme = root / "README.md"
-    table = lesson_table(root)
-    text = readme.read_text(encoding="utf-8")
-    start, end = "<!-- lessons: written by tools/course.py -->\n", "\n<!-- end of lessons -->"
-    before, rest = text.split(start)
-    readme.write_text(before + start + table + end + rest.split(end, 1)[1], encoding="utf-8")
+    write_between(root / "README.md", "lessons", lesson_table(root))
+
+
+def key_points(path):
+    """The lesson's own list of what to remember."""
+    for cell in nbformat.read(path, as_version=4).cells:
+        if found := re.search(r"^## Key points\n+((?:[-*] .*\n?|  .*\n?)+)", cell.source, flags=re.M):
+            return found[1].strip()
+    return ""
+
+
+def misconceptions():
+    """The mistakes that the checks can name, by the lesson whose homework it is; under "" those of any homework."""
+    checks = ROOT / "transfer_learning" / "check"
+    table = tomllib.loads((checks / "misconceptions.toml").read_text(encoding="utf-8"))
+    found = {slug: set() for slug in table}
+    for file in sorted(checks.glob("*.py")):
+        source = file.read_text(encoding="utf-8")
+        for slug in table:
+            if f'"{slug}"' in source:
+                found[slug] |= set(re.findall(r'@homework\("(\w+)"\)', source)) or {""}
+    by_lesson = {}
+    for slug, places in found.items():
+        for place in places if len(places) <= 2 and "" not in places else {""}:
+            by_lesson.setdefault(place, []).append(table[slug])
+    return by_lesson
+
+
+def _bullets(entries):
+    return "\n".join(f"- **{entry['name']}**: {entry['why']}" for entry in entries)
+
+
+def write_teaching(root):
+    """What a teacher can say about each lesson, and where learners stumble, from the lessons and the checks."""
+    mistakes, parts = misconceptions(), []
+    for path in lessons(root):
+        name, minutes, question, write = (part.strip() for part in lesson_row(path, root).split("|")[1:-1])
+        parts.append(f"### {name}\n\n{minutes} minutes. {question}\n\n{key_points(path)}")
+        if path.stem in mistakes:
+            parts.append(f"Where learners stumble in the homework, {write}:")
+            parts.append(_bullets(mistakes[path.stem]))
+    parts.append(f"### In any homework\n\n{_bullets(mistakes[''])}")
+    write_between(root / "teaching.md", "lesson by lesson", "\n\n".join(parts))
 
 
 def write_exercises(root):
@@ -146,6 +191,7 @@ def main(root=ROOT, new_repository=None):
     for path in [*lessons(root), *homework(root)]:
         write_set_up(path, root)
     write_readme(root)
+    write_teaching(root)
     write_exercises(root)
 
 

@@ -60,6 +60,9 @@ def run(path, bar, write=False):
     finally:
         memory.done.set()
     if write and not error:
+        for cell in notebook.cells:  # a widget dies with its kernel, and has a new id each time; its text stays
+            for output in cell.get("outputs", []):
+                output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
         notebook.metadata = {"kernelspec": notebook.metadata["kernelspec"], "language_info": {"name": "python"}}
         nbformat.write(notebook, path)
     return error, time.perf_counter() - started, memory.peak

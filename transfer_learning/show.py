@@ -265,7 +265,7 @@ def order(orders):
     return figure
 
 
-def curves(lines, xlabel, ylabel):
+def curves(lines, xlabel, ylabel, points=None):
     """Show learning curves: the mean over seeds as a line, from the lowest to the highest seed as a band.
 
     Parameters
@@ -273,6 +273,8 @@ def curves(lines, xlabel, ylabel):
     lines : dict of str to (x, y)
         For every curve its places, shape (x,), and its values, shape (seeds, x).
     xlabel, ylabel : str
+    points : dict of str to sequence of (x, y), optional
+        Single values, measured by the reader, under the names of the curves they belong to.
 
     Returns
     -------
@@ -286,12 +288,46 @@ def curves(lines, xlabel, ylabel):
         + f" ({y[:, -1].min():.2f} to {y[:, -1].max():.2f} over {len(y)} seeds)" * (len(y) > 1)
         for name, (x, y) in lines.items()
     )
+    for name, found in (points or {}).items():  # where, not how high: these are not the same on every machine
+        alt += f"; stars, measured here: {name} at " + ", ".join(f"{x:g}" for x in sorted({x for x, _ in found}))
     figure, ax = _figure(3.2, alt)
     styles = [(BLUE, "-", "o"), (ORANGE, "--", "s"), (GREEN, ":", "^"), (DARK, "-.", "D")]
     for n, (name, (x, y)) in enumerate(lines.items()):
         colour, dashes, sign = styles[n % len(styles)]
         ax.fill_between(x, y.min(0), y.max(0), color=colour, alpha=0.18, lw=0)
         ax.plot(x, y.mean(0), color=colour, ls=dashes, marker=sign, ms=4, lw=2, label=name)
+        if points and name in points:
+            ax.scatter(*zip(*points[name]), marker="*", s=110, color=colour, edgecolor=DARK, linewidth=0.6, zorder=3)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.legend(frameon=False)
+    return figure
+
+
+def confusion(matrix, names):
+    """Show a confusion matrix: a row for each label, a column for each prediction.
+
+    Parameters
+    ----------
+    matrix : array-like of int, shape (classes, classes)
+    names : sequence of str, shape (classes,)
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    import numpy as np
+
+    counts = np.asarray(matrix)
+    shares = counts / counts.sum(1, keepdims=True).clip(1)
+    alt = "Confusion matrix: " + "; ".join(
+        f"of {row.sum()} {name}, " + ", ".join(f"{n} called {other}" for n, other in zip(row, names) if n)
+        for row, name in zip(counts, names, strict=True)
+    )
+    figure, ax = _figure(0.9 + 0.45 * len(names), alt)
+    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1.2, aspect="auto")
+    for i, j in np.ndindex(counts.shape):
+        ax.text(j, i, f"{counts[i, j]}", ha="center", va="center", color=DARK)
+    ax.set_xticks(range(len(names)), names)
+    ax.set_yticks(range(len(names)), names)
+    ax.set(xlabel="prediction (darker: a larger share of its row)", ylabel="label")
     return figure

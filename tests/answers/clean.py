@@ -226,7 +226,7 @@ def copies_first(df):
 
 
 def whole_text(text, encoding):
-    """Decodes all of it or nothing: one sign that is lost, or that Python's cp1252 lacks, and the rest stays damaged."""
+    """All of it or nothing: one sign that is lost, or that Python's cp1252 lacks, and the rest stays damaged."""
     for _ in range(2):
         try:
             text = text.encode(encoding).decode("utf-8")

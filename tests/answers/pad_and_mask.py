@@ -115,9 +115,10 @@ def popped(sequences, max_len, pad_id, sep_id):
 
 def with_pandas(sequences, max_len, pad_id, sep_id):
     """A table with gaps: what is missing is padding."""
-    table = pd.DataFrame([ids if len(ids) <= max_len else [*ids[: max_len - 1], sep_id] for ids in sequences])
+    rows = [ids if len(ids) <= max_len else [*ids[: max_len - 1], sep_id] for ids in sequences]
+    table = pd.DataFrame({k: pd.Series(ids, dtype="Int64") for k, ids in enumerate(rows)}).T
     table = table.reindex(columns=range(max_len))
-    ids = table.fillna(pad_id).astype("int64").to_numpy().copy()
+    ids = table.fillna(pad_id).to_numpy(dtype="int64").copy()
     return torch.from_numpy(ids), torch.from_numpy(table.notna().to_numpy().astype("int64"))
 
 

@@ -73,13 +73,10 @@ def tuple_output(text, tokenizer, model):
     return last[0, at]
 
 
-def padded(length):
-    def sentence_vector(text, tokenizer, model):
-        with evaluating(model), torch.no_grad():
-            encoded = tokenizer(text, padding="max_length", truncation=True, max_length=length, return_tensors="pt")
-            return model(encoded["input_ids"], attention_mask=encoded["attention_mask"]).last_hidden_state[0, 0]
-
-    return sentence_vector
+def padded(text, tokenizer, model):
+    with evaluating(model), torch.no_grad():
+        encoded = tokenizer(text, padding=True, pad_to_multiple_of=64, return_tensors="pt")
+        return model(encoded["input_ids"], attention_mask=encoded["attention_mask"]).last_hidden_state[0, 0]
 
 
 def in_a_batch(text, tokenizer, model):
@@ -159,7 +156,7 @@ RIGHT = {
     "detached": detached,
     "hidden_states": hidden_states,
     "tuple": tuple_output,
-    "padded to 512": padded(512),
+    "padded": padded,
     "in a batch": in_a_batch,
     "a copy": a_copy,
     "by hand": by_hand,

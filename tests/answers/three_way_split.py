@@ -248,8 +248,8 @@ def adds_a_column(df, seed):
     return by_text(df, seed, df["text"])
 
 
-def sorts_in_place(df, seed):
-    df.sort_values("message", inplace=True)
+def tweetid_as_index_of_df(df, seed):
+    df.index = df["tweetid"]
     return by_text(df, seed)
 
 
@@ -318,7 +318,7 @@ WRONG = {
     "copies dropped": ("rows-left-out", copies_dropped),
     "one row lost": ("rows-left-out", lambda df, seed: parts_of(df, seed, lambda part: part.iloc[1:])),
     "adds a column to df": ("input-changed", adds_a_column),
-    "sorts df": ("input-changed", sorts_in_place),
+    "gives df an index": ("input-changed", tweetid_as_index_of_df),
     "shifts the classes of df": ("input-changed", labels_in_place),
     "a constant seed": ("seed-without-effect", lambda df, seed: by_text(df, 1234)),
     "first rows, last rows": (

@@ -33,7 +33,9 @@ DAMAGED = ("Too hot for the café…", "It’s 30 € for a fan", "Fire season �
 # the closing quote went through Windows-1252 twice and is lost for good, the opening one is not
 LOST = "Ã¢â‚¬Å“HoaxÃ¢â‚¬ï¿½, says a man with an egg for a face", "“Hoax\ufffd, says a man with an egg for a face", 1
 LOST_SIGN = "\ufffd", '"', "â€\ufffd", "Ã¢â‚¬ï¿½"  # all may stand there
-WORDS = 'sea ice R&D <3 it\'s "so-called" Zürich Niño façade naïve 30€ hot… – fire🔥 wave🌊 SUMMER #heat @owl £5 ’tis'.split()
+WORDS = (
+    'sea ice R&D <3 it\'s "so-called" Zürich Niño façade naïve 30€ hot… – fire🔥 wave🌊 SUMMER #heat @owl £5 ’tis'
+).split()
 
 
 @homework("03_loading_your_own_dataset")

@@ -22,7 +22,8 @@ STEPS = {
     "case-apart": str.lower,
 }
 FEWEST, MOST = 4, 60  # splits that are looked at: few when these leave no doubt
-EVEN, UNEVEN = 0.25, 0.6  # of what `_distances` gives: about 0.8 for a split by chance, 0.1 to 0.4 for stratified ones
+UNEVEN = 0.6  # of what `_distances` gives: about 0.8 for a split by chance, 0.1 to 0.4 for stratified ones
+DOUBT = 0.7  # how far from that one split leaves no doubt; the average over n splits is surer by the root of n
 OFF = 0.03  # how far val and test may be from a tenth
 PATIENCE = 3  # seconds, after which no further split is asked for
 
@@ -61,8 +62,9 @@ def three_way_split(three_way_split):
     _together(df, copies, splits)
     _sizes(units, splits)
     distances = [_distances(units, where) for where in splits.values()]
-    while (uneven := np.mean(distances, axis=0).max(axis=1).min()) > EVEN and time.monotonic() < started + PATIENCE:
-        if (seed := next(seeds, None)) is None:
+    for seed in seeds:
+        uneven = np.mean(distances, axis=0).max(axis=1).min()
+        if abs(uneven - UNEVEN) > DOUBT / len(splits) ** 0.5 or time.monotonic() > started + PATIENCE:
             break
         splits[seed] = _split(three_way_split, df, seed)
         distances.append(_distances(units, splits[seed]))
@@ -162,16 +164,13 @@ def _rows(df):
 
 
 def _seeded(three_way_split, df, splits):
-    """The same seed gives the same parts, another seed others."""
-    (seed, first), (other, second), *_ = splits.items()
-    again = _split(three_way_split, df, seed)
-    if (again != first).any():
-        moved = f"{(again != first).sum()} of {len(df)} rows"
-        raise NotYet(
-            "split-not-repeatable", f"called with seed {seed} a second time, it put {moved} into another part."
-        )
-    if (first == second).all():
-        raise NotYet("seed-without-effect", f"seed {seed} and seed {other} gave the same three parts.")
+    """The same seed gives the same parts, and not all seeds give the same."""
+    seed, first = next(iter(splits.items()))
+    if moved := (_split(three_way_split, df, seed) != first).sum():
+        saw = f"called with seed {seed} a second time, it put {moved} of {len(df)} rows into another part."
+        raise NotYet("split-not-repeatable", saw)
+    if all((where == first).all() for where in splits.values()):
+        raise NotYet("seed-without-effect", f"the seeds {', '.join(map(str, splits))} gave the same three parts.")
 
 
 def _together(df, copies, splits):

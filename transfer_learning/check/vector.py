@@ -66,12 +66,12 @@ def _small_pair(tokenizer, seed):
 
 def _right_vectors(answer, texts, tokenizer, original):
     """First in evaluation mode, as `from_pretrained` gives a model, then in training mode."""
-    model = copy.deepcopy(original).eval()
-    right = {text: _hidden(tokenizer, model, text)[0][-1][0] for text in texts}
+    model = copy.deepcopy(original)
     for text, training in [*((text, False) for text in texts), (texts[0], True)]:
-        model.train(training)
-        _right_vector(answer, text, tokenizer, model, right[text])
-        _as_it_was(model, original, training)
+        right = _hidden(tokenizer, model.eval(), text)[0][-1][0]
+        _right_vector(answer, text, tokenizer, model.train(training), right)
+        _same_mode(model, training)
+    _same_model(model, original)
 
 
 def _hidden(tokenizer, model, text, **options):
@@ -145,24 +145,28 @@ def _name_the_vector(vector, right, asked, text, tokenizer, model):
     raise NotYet("another-vector", f"{asked} begins with {_numbers(vector)}; no token's final vector does.")
 
 
-def _as_it_was(model, original, training):
-    """The mode, the layers and the weights are what they were before the call."""
-    import torch
-
+def _same_mode(model, training):
+    """Every part of the model is in the mode that it came in."""
     other = [name or "the model" for name, module in model.named_modules() if module.training != training]
     if other:
         slug, before, after = "left-in-eval", "training", "evaluation"
         if not training:
             slug, before, after = "left-in-train", after, before
         raise NotYet(slug, f"the model came in {before} mode; afterwards {other[0]} was in {after} mode.")
+
+
+def _same_model(model, original):
+    """The layers and the weights are what they were before the calls."""
+    import torch
+
     if str(model) != str(original):
-        raise NotYet("model-changed", "after the call the model was made of other layers than before.")
+        raise NotYet("model-changed", "afterwards the model was made of other layers than before.")
     for (name, now), before in zip(model.named_parameters(), original.parameters()):
         for what in ("dtype", "device", "requires_grad"):
             if getattr(now, what) != getattr(before, what):
                 raise NotYet("model-changed", f"{what} of {name} was {getattr(before, what)}, is {getattr(now, what)}.")
         if not torch.equal(now, before):
-            raise NotYet("model-changed", f"after the call the weights {name} were others.")
+            raise NotYet("model-changed", f"afterwards the weights {name} were others.")
 
 
 def _numbers(vector):
