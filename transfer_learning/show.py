@@ -288,8 +288,10 @@ def curves(lines, xlabel, ylabel, points=None):
         + f" ({y[:, -1].min():.2f} to {y[:, -1].max():.2f} over {len(y)} seeds)" * (len(y) > 1)
         for name, (x, y) in lines.items()
     )
-    for name, found in (points or {}).items():  # where, not how high: these are not the same on every machine
-        alt += f"; stars, measured here: {name} at " + ", ".join(f"{x:g}" for x in sorted({x for x, _ in found}))
+    if points:  # where, not how high: that differs between machines
+        places = {name: sorted({x for x, _ in found}) for name, found in points.items()}
+        alt += "; stars, measured here: "
+        alt += ", ".join(f"{name} at {' and '.join(f'{x:g}' for x in xs)}" for name, xs in places.items())
     figure, ax = _figure(3.2, alt)
     styles = [(BLUE, "-", "o"), (ORANGE, "--", "s"), (GREEN, ":", "^"), (DARK, "-.", "D")]
     for n, (name, (x, y)) in enumerate(lines.items()):

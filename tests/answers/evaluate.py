@@ -725,6 +725,29 @@ def changes_ids(model, dataloader):
     return found
 
 
+def dropout_left_at_zero(model, dataloader):
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    return all_at_the_end(model, dataloader)
+
+
+def eval_of_a_copy(model, dataloader):
+    copy.deepcopy(model).eval()
+    return no_eval(model, dataloader)
+
+
+def no_grad_for_the_first_batch(model, dataloader):
+    first, *others = dataloader
+    was_training = model.training
+    model.eval()
+    with torch.no_grad():
+        logits = [model(input_ids=first[0], attention_mask=first[1]).logits]
+    logits += [model(input_ids=i, attention_mask=m).logits.detach() for i, m, _ in others]
+    model.train(was_training)
+    return scores(torch.cat(logits), torch.cat([y for *_, y in (first, *others)]))
+
+
 def new_head(model, dataloader):
     found = all_at_the_end(model, dataloader)
     model.classifier = torch.nn.Sequential(model.classifier)
@@ -778,6 +801,7 @@ WRONG = {
     "mask as token types": ("another-loss", mask_as_token_types),
     # mode, gradients, weights
     "no eval": ("dropout-on", no_eval),
+    "eval of a copy": ("dropout-on", eval_of_a_copy),
     "eval too late": ("dropout-on", eval_too_late),
     "only the body in eval": ("dropout-on", only_the_body_in_eval),
     "train in place of eval": ("dropout-on", lambda model, dataloader: no_eval(model.train(), dataloader)),
@@ -786,11 +810,13 @@ WRONG = {
     "always in training at the end": ("left-in-train", always_train_at_the_end),
     "no no_grad": ("gradients-on", no_no_grad),
     "no_grad for the scores alone": ("gradients-on", no_grad_for_the_scores_alone),
+    "no_grad for the first batch alone": ("gradients-on", no_grad_for_the_first_batch),
     "backward": ("gradients-on", backward),
     "gradients left off": ("gradients-left-off", gradients_left_off),
     "left frozen": ("model-changed", left_frozen),
     "thawed": ("model-changed", thawed),
     "left in float64": ("model-changed", left_in_float64),
+    "dropout left at zero": ("model-changed", dropout_left_at_zero),
     "a new head": ("model-changed", new_head),
     "trains": ("learns-while-scoring", trains),
     "weights changed after scoring": ("learns-while-scoring", trains_after_scoring),

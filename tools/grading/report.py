@@ -135,6 +135,6 @@ def summary(rows):
     graded = [row for row in rows if row["points"] is not None]
     full = sum(row["points"] == row["max_points"] for row in graded)
     return (
-        f"{len(rows)} submissions: {full} with full points, {len(graded) - full} with fewer, "
+        f"{len(rows)} submission{'s' * (len(rows) != 1)}: {full} with full points, {len(graded) - full} with fewer, "
         f"{len(rows) - len(graded)} that could not be graded."
     )
