@@ -1,11 +1,10 @@
 """Train the course's two small checkpoints from data/corpus and print how good they are.
 
     python data/make_checkpoints.py bert     the [MASK] head, and the last two layers of the embedded BERT with it
-    python data/make_checkpoints.py t5       a T5 of 3.6 million parameters, from random weights
+    python data/make_checkpoints.py t5       a T5 of 3.8 million parameters, from random weights (about an hour)
     python data/make_checkpoints.py score    only print the scores of what is in data/checkpoints
 
 One sentence in twenty is never trained on; the scores are taken on those and on data/mask_prompts.tsv.
-Run times on two cores of a laptop: about 15 minutes for each epoch count below.
 """
 
 import argparse

@@ -34,8 +34,8 @@ def outputs(path):
     return [(cell, output) for cell in cells(path, "code") for output in cell.outputs]
 
 
-def test_there_are_eight_lessons():
-    assert [path.name[:2] for path in LESSONS] == [f"{n:02}" for n in range(8)]
+def test_there_are_ten_lessons():
+    assert [path.name[:2] for path in LESSONS] == [f"{n:02}" for n in range(10)]
 
 
 @pytest.mark.parametrize("path", LESSONS + SOLUTIONS, ids=short)
@@ -189,4 +189,7 @@ def test_no_lesson_needs_the_network():
     assert done.returncode == 0, done.stderr[-2000:]
     rows = re.findall(r"^(\d\d_\w+)\s+([\d.]+) s\s+(\d+) MB  ok$", done.stdout, flags=re.M)
     assert len(rows) == len(LESSONS)
-    assert all(float(seconds) < 90 and int(peak) < 2000 for _, seconds, peak in rows), done.stdout
+    # 40 s (08: 300 s) on an idle machine; CI is noisy
+    for name, seconds, peak in rows:
+        most_seconds, most_megabytes = (600, 3000) if name.startswith("08") else (120, 2000)
+        assert float(seconds) < most_seconds and int(peak) < most_megabytes, done.stdout

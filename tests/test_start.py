@@ -130,7 +130,9 @@ def test_lessons_run_on_another_file_of_tweets(tmp_path):
     df = load_tweets(ROOT / "data" / "climate_tweets.csv")
     other = pd.concat([df.iloc[1300:1900], df.iloc[400:700]])
     other.to_csv(tmp_path / "tweets.csv", index=False)
-    done = run_start(TWEETS_CSV=str(tmp_path / "tweets.csv"))
+    # 08 trains for minutes on its own draw of rows; the others run in seconds
+    numbers = [path.name[:2] for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb")) if path.name[:2] != "08"]
+    done = run_start(*numbers, TWEETS_CSV=str(tmp_path / "tweets.csv"))
     assert done.returncode == 0, done.stderr[-2000:]
 
 

@@ -56,7 +56,9 @@ def write_set_up(path, root):
         if "set-up" in tags:
             # folded away: on a laptop it does nothing, on Colab a title stands in its place
             cell.metadata["jupyter"], cell.metadata["cellView"] = {"source_hidden": True}, "form"
-            cell.source = SET_UP.format(repository=repository(root), folder=place.parent.as_posix())
+            cell.source = SET_UP.format(
+                repository=repository(root), folder=place.parent.as_posix().replace("solutions/", "exercises/")
+            )
         if "badge" in tags:
             cell.source = BADGE.format(
                 repository=repository(root), path=place.as_posix().replace("solutions/", "exercises/")
