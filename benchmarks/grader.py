@@ -1,6 +1,6 @@
 """30 submissions of homework 07, 3 of them hostile: `start.py grade` against `nbgrader autograde`, in one run.
 
-python benchmarks/grading.py [N]    N submissions (default 30)
+python benchmarks/grader.py [N]    N submissions (default 30)
 
 nbgrader has no sandbox, so what is hostile here is hostile with measure: the fork bomb stops at 200 processes, and all of
 nbgrader's run is in a process namespace that ends with it. Both have the same time limit for a cell that hangs.
