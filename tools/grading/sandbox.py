@@ -95,6 +95,8 @@ def bubblewrap(hidden, index=0):
     program = shutil.which("bwrap")
     if sys.platform != "linux" or program is None:
         raise NoSandbox("bubblewrap is not installed")
+    if ROOT.is_relative_to("/tmp"):  # a submission gets a /tmp of its own, laid over this one
+        raise NoSandbox(f"the course lies in {ROOT}, and /tmp is hidden from submissions: move it elsewhere")
     command = [program, "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
     command += ["--as-pid-1", "--die-with-parent", "--new-session", "--clearenv"]
     shown = []
