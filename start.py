@@ -152,6 +152,7 @@ def test(latest=False, pytest_arguments=()):
     env = {**environment(), "COURSE_LATEST": "1" if latest else "", "PYTHONWARNINGS": ",".join(warnings)}
     # nbval runs every lesson and every solution and compares the outputs with the stored ones
     command = [python, "-m", "pytest", "-ra", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=300"]
+    command += ["--nbval-sanitize-with", str(ROOT / "tests" / "nbval_sanitize.cfg")]
     command += pytest_arguments or ["tests", "notebooks", "solutions"]
     return subprocess.run(command, cwd=ROOT, env=env).returncode
 
