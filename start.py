@@ -3,6 +3,7 @@
 python3 start.py [--no-browser]      set up .venv when needed, open the course in JupyterLab
 python3 start.py run [00 03 ...]     run lessons top to bottom, headless
 python3 start.py test [--latest]     run every check there is (--latest: on the newest releases)
+python3 start.py bench               measure how fast lesson 10 is here, against what (see benchmarks/speed.py)
 python3 start.py grade FOLDER        grade a class's homework, each submission in a sandbox
 python3 start.py colab OWNER/REPO    write where the course lives on GitHub into every notebook
 """
@@ -150,11 +151,25 @@ def test(latest=False, pytest_arguments=()):
     own = ["__main__", *(f"transfer_learning.{file.stem}" for file in (ROOT / "transfer_learning").glob("*.py"))]
     warnings = [f"error::{kind}:{module}" for kind in ("DeprecationWarning", "FutureWarning") for module in own]
     env = {**environment(), "COURSE_LATEST": "1" if latest else "", "PYTHONWARNINGS": ",".join(warnings)}
+    command = [python, "-m", "pytest", "-ra"]
     # nbval runs every lesson and every solution and compares the outputs with the stored ones
-    command = [python, "-m", "pytest", "-ra", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=300"]
-    command += ["--nbval-sanitize-with", str(ROOT / "tests" / "nbval_sanitize.cfg")]
-    command += pytest_arguments or ["tests", "notebooks", "solutions"]
-    return subprocess.run(command, cwd=ROOT, env=env).returncode
+    nbval = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=300", "-p", "limits"]
+    nbval += ["--nbval-sanitize-with", str(ROOT / "tests" / "nbval_sanitize.cfg")]
+    env["PYTHONPATH"] = os.pathsep.join([str(ROOT / "tests"), str(ROOT / "tools")])
+    if pytest_arguments:
+        return subprocess.run([*command, *nbval, *pytest_arguments], cwd=ROOT, env=env).returncode
+    tests = subprocess.run([*command, "tests"], cwd=ROOT, env=env).returncode
+    notebooks = subprocess.run([*without_network(), *command, *nbval, "notebooks", "solutions"], cwd=ROOT, env=env)
+    return tests or notebooks.returncode
+
+
+def without_network():
+    """What to put before a command so that it reaches nothing outside this machine; nothing where that can't be done."""
+    command = ["bwrap", "--dev-bind", "/", "/", "--unshare-net", "--die-with-parent"]
+    if shutil.which("bwrap") and not subprocess.run([*command, "true"], capture_output=True).returncode:
+        return command
+    print("No bubblewrap here: the lessons run with the network on.", flush=True)
+    return []
 
 
 def main(arguments):
@@ -168,19 +183,22 @@ def main(arguments):
     run_parser.add_argument("lessons", nargs="*", metavar="NN", help="lesson numbers; default: all")
     test_parser = commands.add_parser("test", help="run every check; further arguments go to pytest")
     test_parser.add_argument("--latest", action="store_true")
+    commands.add_parser("bench", help="measure lesson 10's speed; further arguments go to benchmarks/speed.py")
     grade_parser = commands.add_parser("grade", help="grade a class's homework")
     grade_parser.add_argument("folder", help="STUDENT/NN_name/homework.ipynb, or STUDENT.ipynb")
     grade_parser.add_argument("--unsafe", action="store_true", help="without a sandbox, where there is none")
     colab_parser = commands.add_parser("colab", help="write where the course lives on GitHub into every notebook")
     colab_parser.add_argument("repository", metavar="OWNER/REPO")
     args, rest = parser.parse_known_args(arguments)
-    if rest and args.command != "test":
+    if rest and args.command not in ("test", "bench"):
         parser.error(f"unknown: {' '.join(rest)}")
     if args.command == "run":
         runner = [ready(), str(ROOT / "tools" / "run_lessons.py"), *args.lessons]
         return subprocess.run(runner, cwd=ROOT, env=environment()).returncode
     if args.command == "test":
         return test(args.latest, rest)
+    if args.command == "bench":
+        return subprocess.run([ready(), str(ROOT / "benchmarks" / "speed.py"), *rest], env=environment()).returncode
     if args.command == "grade":
         grader = [ready(), str(ROOT / "tools" / "grade.py"), os.path.abspath(args.folder)]
         grader += ["--unsafe"] * args.unsafe

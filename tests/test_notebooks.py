@@ -1,6 +1,7 @@
 """What a reader meets in the notebooks: runs, reads well, links, text alternatives, nothing of this machine."""
 
 import json
+import os
 import re
 import shutil
 import statistics
@@ -179,20 +180,14 @@ def test_an_unsolved_exercise_fails_kindly(path):
     assert shown.startswith("Not yet (") and "Traceback" not in shown and "Where to look" in shown
 
 
-def test_no_lesson_needs_the_network():
-    """All lessons, with the network cut off, where this machine can do that."""
-    if not shutil.which("bwrap"):
-        pytest.skip("bubblewrap is not installed")
-    cut_off = ["bwrap", "--dev-bind", "/", "/", "--unshare-net", "--die-with-parent"]
-    if subprocess.run([*cut_off, "true"], capture_output=True).returncode:
-        pytest.skip("bubblewrap may not cut the network here")
-    done = subprocess.run(
-        [*cut_off, sys.executable, str(ROOT / "tools" / "run_lessons.py")], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    rows = re.findall(r"^(\d\d_\w+)\s+([\d.]+) s\s+(\d+) MB  ok$", done.stdout, flags=re.M)
-    assert len(rows) == len(LESSONS)
-    # 40 s (08: 300 s) on an idle machine; CI is noisy
-    for name, seconds, peak in rows:
-        most_seconds, most_megabytes = (600, 3000) if name.startswith("08") else (120, 2000)
-        assert float(seconds) < most_seconds and int(peak) < most_megabytes, done.stdout
+def test_a_notebook_that_holds_too_much_memory_fails(tmp_path):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import time; time.sleep(0.5)")])
+    notebook.cells[0].execution_count = 1
+    nbformat.write(notebook, tmp_path / "99_large.ipynb")
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), str(ROOT / "tools")])}
+    for most, status in (("5", 1), ("900", 0)):
+        command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-p", "limits", "--rootdir=."]
+        done = subprocess.run([*command, "--most-megabytes", most], cwd=tmp_path, env=env, capture_output=True, text=True)
+        assert done.returncode == status, done.stdout
+        assert re.search(r"/99_large +[\d.]+ s +\d+ MB$", done.stdout, flags=re.M)
+    assert "more than" not in done.stdout

@@ -73,23 +73,29 @@ def tokens(input_ids, tokenizer, attention_mask=None):
     return Page(f'<div style="line-height:1.3;max-width:60em">{"".join(boxes)}</div>', alt)
 
 
-def columns(lists):
+def columns(lists, widths=None):
     """Show lists of texts side by side, one column each.
 
     Parameters
     ----------
     lists : dict of str to iterable of str, all of the same length
+    widths : sequence of int, one a column, optional
+        Shares of the width in percent; all alike by default.
 
     Returns
     -------
     Page
     """
     lists = {title: [str(text) for text in texts] for title, texts in lists.items()}
+    widths = widths or [100 // len(lists)] * len(lists)
     cell = "text-align:left;vertical-align:top;padding:.4em 1em .4em 0;white-space:normal"
     head = "".join(f'<th style="{cell};border-bottom:2px solid {BLUE}">{html.escape(title)}</th>' for title in lists)
     rows = "".join(
         "<tr>"
-        + "".join(f'<td style="{cell};width:{100 // len(lists)}%">{html.escape(text)}</td>' for text in row)
+        + "".join(
+            f'<td style="{cell};width:{width}%">{html.escape(text)}</td>'
+            for text, width in zip(row, widths, strict=True)
+        )
         + "</tr>"
         for row in zip(*lists.values(), strict=True)
     )
@@ -115,6 +121,31 @@ def guesses(words, probabilities):
     ax.bar_label(ax.barh(range(len(shares)), shares, color=BLUE), [f"{share:.0%}" for share in shares], padding=3)
     ax.set_yticks(range(len(shares)), words)
     ax.set(xlim=(0, 1), xlabel="probability")
+    ax.invert_yaxis()
+    return figure
+
+
+def bars(values, unit):
+    """Show amounts as bars, each with its number.
+
+    Parameters
+    ----------
+    values : dict of str to float
+    unit : str
+        Follows each number: "s", "MB".
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    numbers = [f"{float(value):.{digits}f}" for value in values.values() for digits in [2 if value < 10 else 0]]
+    alt = "; ".join(f"{name}: {number} {unit}" for name, number in zip(values, numbers))
+    figure, ax = _figure(0.5 + 0.32 * len(values), alt)
+    drawn = ax.barh(range(len(values)), [float(value) for value in values.values()], color=BLUE)
+    ax.bar_label(drawn, numbers, padding=3)
+    ax.set_yticks(range(len(values)), values)
+    ax.margins(x=0.12)
+    ax.set(xlabel=unit)
     ax.invert_yaxis()
     return figure
 
@@ -233,9 +264,10 @@ def similarity(matrix, names):
     values = np.asarray(matrix)
     pairs = [f"{names[i]} / {names[j]} {values[i, j]:.2f}" for i in range(len(names)) for j in range(i)]
     figure, ax = _figure(0.8 + 0.45 * len(names), "Cosine similarity: " + "; ".join(pairs))
-    ax.imshow(values, cmap="Blues", vmin=values.min() - 0.05, vmax=1.2, aspect="auto")
+    image = ax.imshow(values, cmap="Blues", vmin=values.min() - 0.05, vmax=1.2, aspect="auto")
     for i, j in np.ndindex(values.shape):
-        ax.text(j, i, f"{values[i, j]:.2f}", ha="center", va="center", color=DARK)
+        colour = "white" if image.norm(values[i, j]) > 0.6 else DARK
+        ax.text(j, i, f"{values[i, j]:.2f}", ha="center", va="center", color=colour)
     ax.set_xticks(range(len(names)), names, rotation=20, ha="right")
     ax.set_yticks(range(len(names)), names)
     return figure
@@ -332,4 +364,34 @@ def confusion(matrix, names):
     ax.set_xticks(range(len(names)), names)
     ax.set_yticks(range(len(names)), names)
     ax.set(xlabel="prediction (darker: a larger share of its row)", ylabel="label")
+    return figure
+
+
+def shares(lists):
+    """Show which process gets which rows, a line of boxes for each process; rows that come more than once stand out.
+
+    Parameters
+    ----------
+    lists : dict of str to sequence of int
+        For every process its row numbers, in order.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    lists = {name: [int(row) for row in rows] for name, rows in lists.items()}
+    seen = [row for rows in lists.values() for row in rows]
+    repeated = sorted({row for row in seen if seen.count(row) > 1})
+    alt = "Rows: " + "; ".join(f"{name} has {', '.join(map(str, rows)) or 'none'}" for name, rows in lists.items())
+    alt += f"; more than once: {', '.join(map(str, repeated)) or 'none'}"
+    figure, ax = _figure(0.5 + 0.45 * len(lists), alt)
+    for line, rows in enumerate(lists.values()):
+        for place, row in enumerate(rows):
+            fill, ink = (ORANGE, DARK) if row in repeated else (BLUE, "white")
+            ax.barh(line, 0.92, left=place, height=0.8, color=fill, hatch="//" * (row in repeated), edgecolor="white")
+            ax.text(place + 0.46, line, row, ha="center", va="center", color=ink)
+    ax.set_yticks(range(len(lists)), lists)
+    ax.set(xticks=[], xlim=(0, max(8, *map(len, lists.values()))))
+    ax.spines[["bottom", "left"]].set_visible(False)
+    ax.invert_yaxis()
     return figure

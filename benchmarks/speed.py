@@ -1,0 +1,365 @@
+"""Measure how fast lesson 10 is, against what, on this machine; print it, and draw it.
+
+python3 start.py bench                          on the course's tweets, about 45 minutes on two cores
+python3 start.py bench --tweets FILE            the same, and on a file of real tweets
+python3 start.py bench --parts fetch padding    some parts only
+    --rounds 5         how often each pair is measured
+    --store            write benchmarks/speed.csv, which lessons 10 and 11 show
+
+The ways of a part are measured in turn, round after round, so that a slow minute of the machine slows all of them. A
+ratio is taken within a round; the table holds the median of the rounds and the range.
+
+Parts: prepare (CSV to loaders), grow (ten times the rows), fetch (one epoch of a loader), padding, train (one epoch of
+training), score (what the quick ways do to macro-F1).
+"""
+
+import argparse
+import multiprocessing
+import os
+import platform
+import random
+import statistics
+import sys
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import pandas as pd
+import psutil
+
+from transfer_learning import load_tweets
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+STORED = HERE / "speed.csv"
+REAL_ROWS = 43_943  # of the file on Kaggle
+PARTS = ("prepare", "grow", "fetch", "padding", "train", "score")
+COLUMNS = ["part", "data", "rows", "way", "seconds", "megabytes", "times", "low", "high", "value"]
+# what the ways are called in the table, slowest first; the first of a part is what the others are compared with
+NAMES = {
+    "old_tutorial": "the old tutorial",
+    "whole_list": "tokenizer(list, …)",
+    "datasets_map": "datasets.map(batched=True)",
+    "bare_rust": "bare Rust tokenizer, the call alone",
+    "different_words": "this lesson",
+    "tokie": "tokie 0.1.4",
+    "fetch_items": "item by item",
+    "fetch_batches": "whole batches",
+    "stream": "streaming",
+}
+
+
+def repeated(df, rows):
+    """The tweets again and again until there are `rows`, each with a running number, so that no two are equal."""
+    df = pd.concat([df] * -(-rows // len(df)), ignore_index=True).head(rows)
+    return df.assign(message=df["message"] + " " + df.index.astype(str))
+
+
+def measure(way, path, context):
+    """Run one way in a new process; return its seconds, and by how many MB its memory grew at most."""
+    import ways
+
+    ours, its = context.Pipe()
+    process = context.Process(target=ways.run, args=(its, way, str(path)))
+    process.start()
+    its.close()
+    ours.recv()
+    watched = psutil.Process(process.pid)
+    before = peak = watched.memory_info().rss
+    ours.send("go")
+    while not ours.poll(0.002):
+        peak = max(peak, watched.memory_info().rss)
+    try:
+        seconds = ours.recv()
+    except EOFError:
+        raise SystemExit(f"{NAMES.get(way, way)} failed; the lines above say why.") from None
+    peak = max(peak, watched.memory_info().rss)
+    ours.send("done")
+    process.join()
+    return seconds, (peak - before) / 2**20
+
+
+def in_turn(part, data, rows, functions, rounds):
+    """Call each function once a round; return a table row for each.
+
+    A function returns a dict with "seconds" and what else it measured.
+    """
+    found = {way: [] for way in functions}
+    for n in range(rounds):
+        for way, function in functions.items():
+            found[way].append(function())
+            print(f"  {part} {data} {n + 1}/{rounds} {way}: {found[way][-1]['seconds']:.2f} s", flush=True)
+    first = next(iter(found))
+    result = []
+    for way, runs in found.items():
+        times = [a["seconds"] / b["seconds"] for a, b in zip(found[first], runs)]
+        middle = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+        row = {"part": part, "data": data, "rows": rows, "way": NAMES.get(way, way), **middle}
+        result.append({**row, "times": statistics.median(times), "low": min(times), "high": max(times)})
+    return result
+
+
+def in_processes(part, data, rows, path, ways, rounds):
+    # a server that has imported everything forks a fresh process for each run; Windows imports each time
+    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    context = multiprocessing.get_context(method)
+    if method == "forkserver":
+        os.environ["PYTHONPATH"] = os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
+        context.set_forkserver_preload(["ways"])
+
+    def runner(way):
+        return lambda: dict(zip(("seconds", "megabytes"), measure(way, path, context)))
+
+    return in_turn(part, data, rows, {way: runner(way) for way in ways}, rounds)
+
+
+def prepare(files, rounds):
+    ways = ["old_tutorial", "whole_list", "datasets_map", "bare_rust", "different_words"]
+    ways += ["tokie"] * (find_spec("tokie") is not None)
+    result = [row for data, path, rows in files for row in in_processes("prepare", data, rows, path, ways, rounds)]
+    return result + [row for data, path, _ in files for row in equal(data, list(pd.read_csv(path)["message"]))]
+
+
+def equal(data, texts):
+    """How many texts get other ids than from the tokenizer itself, of these and of hostile ones."""
+    import ways
+
+    encoders = {"different_words": ways.L.prepare}
+    if find_spec("tokie"):
+        encoders["tokie"] = ways.encode_with_tokie
+    result = []
+    for way, encode in encoders.items():
+        for data_, texts_ in ((data, texts), ("hostile", ways.HOSTILE)):
+            row = {"part": "unequal", "data": data_, "rows": len(texts_), "way": NAMES[way]}
+            result.append({**row, "value": ways.unequal(encode, texts_)})
+    return result
+
+
+def grow(folder, rounds):
+    result = []
+    for rows in (REAL_ROWS, 10 * REAL_ROWS):
+        path = folder / f"{rows}.csv"
+        repeated(load_tweets(), rows).to_csv(path, index=False)
+        result += in_processes("grow", "course", rows, path, ["different_words", "stream"], rounds)
+    return result
+
+
+def fetch(files, rounds):
+    data, path, rows = files[0]
+    return in_processes("fetch", data, rows, path, ["fetch_items", "fetch_batches"], rounds)
+
+
+def padding(files):
+    import ways
+
+    result = []
+    for data, path, rows in files:
+        dataset = ways._dataset(path)
+        for way, loader in ways.L.loaders(dataset).items():
+            masks = [batch["attention_mask"] for batch in loader]
+            share = 100 * (1 - sum(int(mask.sum()) for mask in masks) / sum(mask.numel() for mask in masks))
+            result.append({"part": "padding", "data": data, "rows": rows, "way": way, "value": share})
+    return result
+
+
+def encoded(df, size, seed=0):
+    """A data set of `size` tweets as lesson 10 prepares them."""
+    import torch
+    import ways
+
+    df = df.sample(size, random_state=seed)
+    labels = torch.tensor(df["sentiment"].to_numpy() + 1)
+    return torch.utils.data.TensorDataset(*ways.L.prepare(df["message"]), labels)
+
+
+def epochs(ways, dataset):
+    """One epoch of training in each way; a way returns its seconds, and the share of the machine's rate it used."""
+    import torch
+    from transformers import Trainer, TrainingArguments
+
+    lesson = ways.L
+    fixed, longest, similar = lesson.loaders(dataset).values()
+    tokens = int(dataset.tensors[1].sum())
+    model, batch = lesson.new_model(), next(iter(similar))
+    with torch.utils.flop_counter.FlopCounterMode(display=False) as counter:
+        model(**batch).loss.backward()
+    work = counter.get_total_flops() / batch["attention_mask"].numel() * tokens / 1e9
+    rate = {kind: lesson.matmul_rate(kind) for kind in (torch.float32, torch.bfloat16)}
+    bf16 = rate[torch.bfloat16] > 1.2 * rate[torch.float32]
+
+    def ours(loader, bf16=False, fused=False, frozen=False, compiled=False):
+        def epoch():
+            model = lesson.new_model(frozen)
+            if compiled:
+                model.compile(dynamic=True)
+                lesson.train_epoch(model, loader, lesson.adamw(model, fused), bf16)
+            now = lesson.matmul_rate(torch.float32)
+            start = time.perf_counter()
+            lesson.train_epoch(model, loader, lesson.adamw(model, fused), bf16)
+            seconds = time.perf_counter() - start
+            return {"seconds": seconds, "value": 100 * work / seconds / now}
+
+        return epoch
+
+    def upper():
+        cache = list(lesson.lower_layers(similar))
+        model = lesson.upper_model()
+        start = time.perf_counter()
+        lesson.train_epoch(model, cache, lesson.adamw(model, True), bf16)
+        return {"seconds": time.perf_counter() - start, "value": float("nan")}
+
+    rows = [{"input_ids": ids[:length].tolist(), "labels": int(label)} for ids, length, label in zip(*dataset.tensors)]
+
+    def trainer(**options):
+        def epoch():
+            with tempfile.TemporaryDirectory() as folder:
+                quiet = {"report_to": [], "disable_tqdm": True, "save_strategy": "no", "logging_strategy": "no"}
+                arguments = TrainingArguments(folder, num_train_epochs=1, **quiet, **options)
+                trainer = Trainer(lesson.new_model(), arguments, train_dataset=rows, processing_class=lesson.tokenizer)
+                start = time.perf_counter()
+                trainer.train()
+                return {"seconds": time.perf_counter() - start, "value": float("nan")}
+
+        return epoch
+
+    ours(similar)()  # warm up
+    steps = {
+        f"always {lesson.MAX_LEN}, float32": ours(fixed),
+        "the batch's longest": ours(longest),
+        "similar lengths": ours(similar),
+        "similar lengths, bfloat16": ours(similar, bf16),
+        "and fused": ours(similar, bf16, True),
+        "and frozen embeddings": ours(similar, bf16, True, True),
+        "upper third alone, on cached activations": upper,
+        "Trainer's defaults (batches of 8)": trainer(),
+        "Trainer, batches of 32": trainer(per_device_train_batch_size=32),
+    }
+    if not bf16:
+        print("  this processor has no bfloat16: those steps compute in float32")
+    return steps, ours(similar, bf16, True, True, compiled=True)
+
+
+def train(data, df, rounds, rows=384):
+    import ways
+
+    steps, compiled = epochs(ways, encoded(df, rows))
+    result = in_turn("train", data, rows, steps, rounds)
+    try:  # torch.compile wants a C++ compiler
+        result += in_turn("compile", data, rows, {"torch.compile, after its first epoch": compiled}, 1)
+    except Exception as error:
+        print(f"  torch.compile: {type(error).__name__}: {str(error).splitlines()[0]}")
+    return result
+
+
+def score(data, df, seeds=3, labels=800, passes=4):
+    """Macro-F1 on tweets not trained on, and seconds of training, for three ways."""
+    import torch
+    import ways
+    from sklearn.metrics import f1_score
+
+    lesson = ways.L
+    bf16 = lesson.matmul_rate(torch.bfloat16) > 1.2 * lesson.matmul_rate(torch.float32)
+    df = df.drop_duplicates("message")
+    # a retweet's text without its head and its links: copies go to one side
+    plain = df["message"].str.replace(r"^(RT @\w+:\s*)+|http\S*", "", regex=True).str.lower().str.strip().str[:50]
+    df = df[~plain.duplicated()]
+    found = {}
+    for seed in range(seeds):
+        train, test = encoded(df, labels, seed), encoded(df.drop(df.sample(labels, random_state=seed).index), 400, seed)
+        fixed, _, similar = lesson.loaders(train).values()
+        tests = list(lesson.loaders(test).values())[1]
+        for way in ("as in lesson 08", "all steps", "upper third alone"):
+            torch.manual_seed(seed)
+            random.seed(seed)
+            start = time.perf_counter()
+            if way == "upper third alone":
+                model, asked = lesson.upper_model(), lesson.lower_layers(tests)
+                cache = list(lesson.lower_layers(similar))
+                passed = [random.sample(cache, len(cache)) for _ in range(passes)]
+            else:
+                model, asked = lesson.new_model(way == "all steps"), tests
+                passed = [fixed if way == "as in lesson 08" else similar] * passes
+            quick = way != "as in lesson 08"
+            optimizer = lesson.adamw(model, fused=quick)
+            for loader in passed:
+                lesson.train_epoch(model, loader, optimizer, bf16 and quick)
+            seconds = time.perf_counter() - start
+            model.eval()
+            with torch.no_grad():
+                answers = [(model(**batch).logits.argmax(-1), batch["labels"]) for batch in asked]
+            predicted, true = (torch.cat(column).tolist() for column in zip(*answers))
+            found.setdefault(way, []).append((seconds, f1_score(true, predicted, average="macro")))
+            print(f"  score {data} seed {seed} {way}: {seconds:.1f} s, macro-F1 {found[way][-1][1]:.3f}", flush=True)
+    first = [seconds for seconds, _ in found["as in lesson 08"]]
+    result = []
+    for way, runs in found.items():
+        seconds, scores = zip(*runs)
+        times = statistics.median(a / b for a, b in zip(first, seconds))
+        row = {"part": "score", "data": data, "rows": labels, "way": way, "seconds": statistics.median(seconds)}
+        result.append(
+            {**row, "times": times, "value": statistics.mean(scores), "low": min(scores), "high": max(scores)}
+        )
+    return result
+
+
+def draw(table, file):
+    """One panel a part and data set: how many times as fast each way is as the part's first."""
+    from matplotlib.figure import Figure
+
+    panels = [(key, rows) for key, rows in table.dropna(subset="times").groupby(["part", "data", "rows"], sort=False)]
+    panels = [(key, rows) for key, rows in panels if key[0] != "score" and len(rows) > 1]
+    if not panels:
+        return
+    figure = Figure(figsize=(8, sum(0.8 + 0.3 * len(rows) for _, rows in panels)), layout="constrained")
+    axes = figure.subplots(len(panels), squeeze=False, height_ratios=[1 + len(rows) for _, rows in panels])[:, 0]
+    for ax, (key, rows) in zip(axes, panels):
+        error = [rows["times"] - rows["low"], rows["high"] - rows["times"]]
+        ax.bar_label(ax.barh(rows["way"], rows["times"], xerr=error, color="#0072B2"), fmt="%.1f", padding=3)
+        ax.set(title=f"{key[0]}, {key[1]}, {key[2]:,} rows: times as fast as the first")
+        ax.invert_yaxis()
+        ax.spines[["top", "right"]].set_visible(False)
+    figure.savefig(file, dpi=110)
+    print(f"drawn: {file}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tweets", metavar="FILE", help="real tweets, beside the course's own")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rows", type=int, default=REAL_ROWS, help="how often to repeat the course's tweets")
+    parser.add_argument("--store", action="store_true", help="write benchmarks/speed.csv")
+    args = parser.parse_args()
+    df, data = load_tweets(), "course"
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        files = [("course", folder / "course.csv", args.rows)]
+        repeated(df, args.rows).to_csv(files[0][1], index=False)
+        if args.tweets:
+            df, data = load_tweets(args.tweets), "real"
+            files.append(("real", folder / "real.csv", len(df)))
+            df.to_csv(files[1][1], index=False)
+        jobs = {
+            "prepare": lambda: prepare(files, args.rounds),
+            "grow": lambda: grow(folder, args.rounds),
+            "fetch": lambda: fetch(files, args.rounds),
+            "padding": lambda: padding(files),
+            "train": lambda: train(data, df, args.rounds),
+            "score": lambda: score(data, df),
+        }
+        found = [row for part in PARTS if part in args.parts for row in jobs[part]()]
+    table = pd.DataFrame(found).reindex(columns=COLUMNS)
+    print(
+        f"\n{platform.processor() or platform.machine()}, {psutil.cpu_count()} cores, Python {platform.python_version()}"
+    )
+    print(table.round(2).to_string(index=False))
+    draw(table, HERE / "speed.png")
+    if args.store:
+        kept = pd.read_csv(STORED) if STORED.exists() else table.head(0)
+        kept = kept[~kept["part"].isin(table["part"])]
+        pd.concat([kept, table]).drop_duplicates(["part", "data", "rows", "way"]).round(4).to_csv(STORED, index=False)
+
+
+if __name__ == "__main__":
+    main()
