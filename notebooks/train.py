@@ -20,7 +20,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator, DataLoaderConfiguration, InitProcessGroupKwargs
+from accelerate import Accelerator, DataLoaderConfiguration, DistributedDataParallelKwargs, InitProcessGroupKwargs
 from accelerate.utils import gather_object, set_seed
 from datasets import load_dataset
 from datasets.distributed import split_dataset_by_node
@@ -220,7 +220,10 @@ def main():
         cpu=args.cpu,
         mixed_precision=args.mixed_precision,
         dataloader_config=DataLoaderConfiguration(split_batches=True),  # one step of the schedule for each of ours
-        kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(minutes=5))],  # then a silent process counts as dead
+        kwargs_handlers=[
+            InitProcessGroupKwargs(timeout=timedelta(minutes=5)),  # then a silent process counts as dead
+            DistributedDataParallelKwargs(gradient_as_bucket_view=True),  # one copy of the gradients, not two
+        ],
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # being told to stop is an exception, too
     try:

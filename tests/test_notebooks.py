@@ -187,7 +187,9 @@ def test_a_notebook_that_holds_too_much_memory_fails(tmp_path):
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), str(ROOT / "tools")])}
     for most, status in (("5", 1), ("900", 0)):
         command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-p", "limits", "--rootdir=."]
-        done = subprocess.run([*command, "--most-megabytes", most], cwd=tmp_path, env=env, capture_output=True, text=True)
+        done = subprocess.run(
+            [*command, "--most-megabytes", most], cwd=tmp_path, env=env, capture_output=True, text=True
+        )
         assert done.returncode == status, done.stdout
         assert re.search(r"/99_large +[\d.]+ s +\d+ MB$", done.stdout, flags=re.M)
     assert "more than" not in done.stdout
