@@ -182,13 +182,14 @@ def encoded(df, size, seed=0):
 def epochs(ways, dataset):
     """One epoch of training in each way; a way returns its seconds, and the share of the machine's rate it used."""
     import torch
+    from torch.utils.flop_counter import FlopCounterMode
     from transformers import Trainer, TrainingArguments
 
     lesson = ways.L
     fixed, longest, similar = lesson.loaders(dataset).values()
     tokens = int(dataset.tensors[1].sum())
     model, batch = lesson.new_model(), next(iter(similar))
-    with torch.utils.flop_counter.FlopCounterMode(display=False) as counter:
+    with FlopCounterMode(display=False) as counter:
         model(**batch).loss.backward()
     work = counter.get_total_flops() / batch["attention_mask"].numel() * tokens / 1e9
     rate = {kind: lesson.matmul_rate(kind) for kind in (torch.float32, torch.bfloat16)}
@@ -253,6 +254,7 @@ def train(data, df, rounds, rows=384):
     result = in_turn("train", data, rows, steps, rounds)
     try:  # torch.compile wants a C++ compiler
         result += in_turn("compile", data, rows, {"torch.compile, after its first epoch": compiled}, 1)
+        result[-1]["times"] = result[-1]["low"] = result[-1]["high"] = result[0]["seconds"] / result[-1]["seconds"]
     except Exception as error:
         print(f"  torch.compile: {type(error).__name__}: {str(error).splitlines()[0]}")
     return result

@@ -35,8 +35,8 @@ def outputs(path):
     return [(cell, output) for cell in cells(path, "code") for output in cell.outputs]
 
 
-def test_there_are_ten_lessons():
-    assert [path.name[:2] for path in LESSONS] == [f"{n:02}" for n in range(10)]
+def test_there_are_twelve_lessons():
+    assert [path.name[:2] for path in LESSONS] == [f"{n:02}" for n in range(12)]
 
 
 @pytest.mark.parametrize("path", LESSONS + SOLUTIONS, ids=short)

@@ -31,7 +31,11 @@ class PeakMemory(threading.Thread):
         while not self.done.wait(0.1):
             try:
                 kernel = psutil.Process(self.client.km.provisioner.pid)
-                held = sum(process.memory_info().rss for process in [kernel, *kernel.children(recursive=True)])
+                held = kernel.memory_info().rss
+                for process in kernel.children(recursive=True):
+                    info = process.memory_info()
+                    # on Linux without the pages of program files, which the kernel has in memory already
+                    held += info.rss - getattr(info, "shared", 0)
                 self.peak = max(self.peak, held)
             except (AttributeError, psutil.Error):  # not started yet, or gone
                 continue
