@@ -273,13 +273,15 @@ def similarity(matrix, names):
     return figure
 
 
-def order(orders):
+def order(orders, ylabel="row of the data set"):
     """Show in which order samplers hand out rows, one panel each.
 
     Parameters
     ----------
     orders : dict of str to sequence of int
         For every sampler the row numbers in the order they came.
+    ylabel : str
+        What the numbers are, if not row numbers.
 
     Returns
     -------
@@ -293,7 +295,7 @@ def order(orders):
     for ax, (name, rows) in zip(axes[0], orders.items()):
         ax.plot(rows, "o", ms=3, color=BLUE)
         ax.set(title=name, xlabel="when it came")
-    axes[0][0].set_ylabel("row of the data set")
+    axes[0][0].set_ylabel(ylabel)
     return figure
 
 
