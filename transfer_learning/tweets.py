@@ -74,7 +74,19 @@ def load_tweets(path=None):
     _fail_rows(path, df["message"], df["message"].str.strip() == "", "an empty message", "Remove these rows.")
     tweetid = df["tweetid"].str.strip()
     _fail_rows(path, df["tweetid"], ~tweetid.str.fullmatch(INTEGER), "a tweetid that is no whole number", "Mend them.")
-    return df.assign(sentiment=sentiment.astype("int64"), tweetid=tweetid.astype("int64"))
+    df = df.assign(sentiment=sentiment.astype("int64"), tweetid=tweetid.astype("int64"))
+    return df.astype({"message": text_type()})
+
+
+def text_type():
+    """pandas' `str`, kept in Python objects.
+
+    Where pyarrow is installed pandas keeps texts in Arrow instead, and scikit-learn 1.9 fails on what `unique()` gives
+    of those: ``train_test_split`` raises a TypeError.
+    """
+    import pandas as pd
+
+    return pd.StringDtype("python", na_value=float("nan"))
 
 
 def _fail(path, what, remedy):
