@@ -43,6 +43,7 @@ def load_tweets(path=None):
     """
     import pandas as pd
 
+    python_strings()
     path = Path(path or os.environ.get("TWEETS_CSV") or DEFAULT).expanduser()
     if not path.is_absolute() and not path.exists() and (ROOT / path).exists():
         path = ROOT / path
@@ -74,19 +75,18 @@ def load_tweets(path=None):
     _fail_rows(path, df["message"], df["message"].str.strip() == "", "an empty message", "Remove these rows.")
     tweetid = df["tweetid"].str.strip()
     _fail_rows(path, df["tweetid"], ~tweetid.str.fullmatch(INTEGER), "a tweetid that is no whole number", "Mend them.")
-    df = df.assign(sentiment=sentiment.astype("int64"), tweetid=tweetid.astype("int64"))
-    return df.astype({"message": text_type()})
+    return df.assign(sentiment=sentiment.astype("int64"), tweetid=tweetid.astype("int64"))
 
 
-def text_type():
-    """pandas' `str`, kept in Python objects.
+def python_strings():
+    """Let pandas keep texts as Python strings, from now on.
 
-    Where pyarrow is installed pandas keeps texts in Arrow instead, and scikit-learn 1.9 fails on what `unique()` gives
-    of those: ``train_test_split`` raises a TypeError.
+    Where pyarrow is installed it keeps them in Arrow instead, and scikit-learn 1.9 fails on what `unique()` gives of
+    those: ``train_test_split`` raises a TypeError.
     """
     import pandas as pd
 
-    return pd.StringDtype("python", na_value=float("nan"))
+    pd.set_option("mode.string_storage", "python")
 
 
 def _fail(path, what, remedy):

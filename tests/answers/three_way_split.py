@@ -12,6 +12,7 @@ import torch
 from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold, train_test_split
 
 from transfer_learning import check
+from transfer_learning.tweets import python_strings
 
 
 def judge(three_way_split):
@@ -298,6 +299,7 @@ def unseeded_second_half(df, seed):
     return train, halves[0], held.drop(halves[0].index)
 
 
+python_strings()  # as in a notebook, where the tweets were loaded before
 COURSE = pd.DataFrame({"sentiment": [0, 1] * 50, "message": [f"text {n}" for n in range(100)], "tweetid": range(100)})
 
 

@@ -5,7 +5,7 @@ import re
 import string
 import time
 
-from ..tweets import text_type
+from ..tweets import python_strings
 from ._core import NotYet, call, homework, is_function, returned
 
 PARTS = ("train", "val", "test")
@@ -115,7 +115,8 @@ def _tweets(chance):
         if n in mixed:
             rows[-1] = chance.choice([other for _, other in texts if other != sentiment]), rows[-1][1]
     chance.shuffle(rows)
-    df = pd.DataFrame(rows, columns=["sentiment", "message"]).astype({"message": text_type()})
+    python_strings()
+    df = pd.DataFrame(rows, columns=["sentiment", "message"])
     return df.assign(tweetid=chance.sample(range(10**17, 9 * 10**17), len(df)))
 
 
