@@ -140,7 +140,9 @@ def test(latest=False, pytest_arguments=()):
         pin = next(line for line in REQUIREMENTS.read_text().splitlines() if line.startswith("torch=="))
         # torch stays as pinned: its newest build weighs gigabytes
         install(
-            venv, ["--upgrade", "--upgrade-strategy=eager", pin, f"{ROOT}[test,checkpoints]"], time.strftime("%G-%V")
+            venv,
+            ["--upgrade", "--upgrade-strategy=eager", pin, "-e", f"{ROOT}[test,checkpoints]"],
+            time.strftime("%G-%V"),
         )
         python = str(python_in(venv))
     else:
