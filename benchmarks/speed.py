@@ -124,22 +124,22 @@ def prepare(files, rounds):
     ways = ["old_tutorial", "whole_list", "datasets_map", "bare_rust", "different_words"]
     ways += ["tokie"] * (find_spec("tokie") is not None)
     result = [row for data, path, rows in files for row in in_processes("prepare", data, rows, path, ways, rounds)]
-    return result + [row for data, path, _ in files for row in equal(data, list(pd.read_csv(path)["message"]))]
+    return result + unequal(files)
 
 
-def equal(data, texts):
-    """How many texts get other ids than from the tokenizer itself, of these and of hostile ones."""
+def unequal(files):
+    """How many texts get other ids than from the tokenizer itself, of each file and of hostile ones."""
     import ways
 
+    texts = {data: list(pd.read_csv(path)["message"]) for data, path, _ in files} | {"hostile": ways.HOSTILE}
     encoders = {"different_words": ways.L.prepare}
     if find_spec("tokie"):
         encoders["tokie"] = ways.encode_with_tokie
-    result = []
-    for way, encode in encoders.items():
-        for data_, texts_ in ((data, texts), ("hostile", ways.HOSTILE)):
-            row = {"part": "unequal", "data": data_, "rows": len(texts_), "way": NAMES[way]}
-            result.append({**row, "value": ways.unequal(encode, texts_)})
-    return result
+    return [
+        {"part": "unequal", "data": data, "rows": len(rows), "way": NAMES[way], "value": ways.unequal(encode, rows)}
+        for way, encode in encoders.items()
+        for data, rows in texts.items()
+    ]
 
 
 def grow(folder, rounds):
@@ -366,7 +366,7 @@ def main():
     if args.store:
         kept = pd.read_csv(STORED) if STORED.exists() else table.head(0)
         kept = kept[~kept["part"].isin(table["part"])]
-        pd.concat([kept, table]).drop_duplicates(["part", "data", "rows", "way"]).round(4).to_csv(STORED, index=False)
+        pd.concat([kept, table]).round(4).to_csv(STORED, index=False)
 
 
 if __name__ == "__main__":

@@ -92,6 +92,12 @@ def datasets_map(path):
         return _loaders(parts["train"], parts["test"], batch_size=32)
 
 
+def _columns(path, encode):
+    """ids, lengths and labels of a file."""
+    df = pd.read_csv(path)
+    return *encode(df["message"]), torch.tensor(df["sentiment"].to_numpy())
+
+
 def _similar(columns):
     parts = train_test_split(np.arange(len(columns[0])), **SPLIT)
     train, val = (TensorDataset(*(column[rows] for column in columns)) for rows in parts)
@@ -100,8 +106,7 @@ def _similar(columns):
 
 
 def different_words(path):
-    df = pd.read_csv(path)
-    return _similar((*L.prepare(df["message"]), torch.tensor(df["sentiment"].to_numpy())))
+    return _similar(_columns(path, L.prepare))
 
 
 def bare_rust(texts):
@@ -119,8 +124,7 @@ def encode_with_tokie(messages):
 
 def tokie(path):
     """Another tokenizer with the same vocabulary, where it is installed (pip install tokie==0.1.4)."""
-    df = pd.read_csv(path)
-    return _similar((*encode_with_tokie(df["message"]), torch.tensor(df["sentiment"].to_numpy())))
+    return _similar(_columns(path, encode_with_tokie))
 
 
 def unequal(encode, texts):
@@ -146,8 +150,7 @@ def fetch_batches(dataset):
 
 
 def _dataset(path):
-    df = pd.read_csv(path)
-    return TensorDataset(*L.prepare(df["message"]), torch.tensor(df["sentiment"].to_numpy()))
+    return TensorDataset(*_columns(path, L.prepare))
 
 
 # what is read before the clock starts, for the ways that do not begin at the file
