@@ -163,8 +163,7 @@ def padding(files):
     for data, path, rows in files:
         dataset = ways._dataset(path)
         for way, loader in ways.L.loaders(dataset).items():
-            masks = [batch["attention_mask"] for batch in loader]
-            share = 100 * (1 - sum(int(mask.sum()) for mask in masks) / sum(mask.numel() for mask in masks))
+            share = 100 * ways.L.padding_share(loader)
             result.append({"part": "padding", "data": data, "rows": rows, "way": way, "value": share})
     return result
 

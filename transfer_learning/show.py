@@ -45,7 +45,7 @@ class Page:
 
 
 def tokens(input_ids, tokenizer, attention_mask=None):
-    """Show a sequence as boxes, each token above its id; special tokens filled, masked-out ones faded.
+    """Show a sequence as boxes, each token above its id; special tokens filled, masked-out ones empty.
 
     Parameters
     ----------
@@ -64,9 +64,10 @@ def tokens(input_ids, tokenizer, attention_mask=None):
     boxes = []
     for name, number, attended in zip(names, ids, mask, strict=True):
         fill = f"background:{BLUE};color:#fff" if number in special else f"background:{LIGHT};color:{DARK}"
-        fade = "" if attended else ";opacity:.35"
+        if not attended:
+            fill = "background:#fff;color:#595959;outline:1px dashed #999"
         boxes.append(
-            f'<span style="display:inline-block;text-align:center;padding:2px 6px;margin:2px;border-radius:4px;{fill}{fade}">'
+            f'<span style="display:inline-block;text-align:center;padding:2px 6px;margin:2px;border-radius:4px;{fill}">'
             f"<b>{html.escape(name)}</b><br><small>{number}</small></span>"
         )
     alt = " ".join(f"{name}·{number}" for name, number in zip(names, ids))
@@ -238,7 +239,8 @@ def classes(parts, names=None):
     width = 0.8 / len(parts)
     for n, (part, values) in enumerate(shares.items()):
         at = np.arange(len(kinds)) + (n - (len(parts) - 1) / 2) * width
-        bars = ax.bar(at, values, width * 0.92, label=part, color=(BLUE, ORANGE, GREEN)[n % 3])
+        look = ({"color": BLUE}, {"color": ORANGE}, {"color": LIGHT, "hatch": "//", "edgecolor": DARK})[n % 3]
+        bars = ax.bar(at, values, width * 0.92, label=part, **look)
         ax.bar_label(bars, [f"{v:.0%}" for v in values], padding=2, fontsize=9)
     ax.set_xticks(range(len(kinds)), labels)
     ax.set(ylabel="share of rows", ylim=(0, max(map(max, shares.values())) * 1.15))
@@ -266,11 +268,15 @@ def similarity(matrix, names):
     figure, ax = _figure(0.8 + 0.45 * len(names), "Cosine similarity: " + "; ".join(pairs))
     image = ax.imshow(values, cmap="Blues", vmin=values.min() - 0.05, vmax=1.2, aspect="auto")
     for i, j in np.ndindex(values.shape):
-        colour = "white" if image.norm(values[i, j]) > 0.6 else DARK
-        ax.text(j, i, f"{values[i, j]:.2f}", ha="center", va="center", color=colour)
+        ax.text(j, i, f"{values[i, j]:.2f}", ha="center", va="center", color=_ink(image, values[i, j]))
     ax.set_xticks(range(len(names)), names, rotation=20, ha="right")
     ax.set_yticks(range(len(names)), names)
     return figure
+
+
+def _ink(image, value):
+    """A colour that can be read on this value's cell."""
+    return "white" if image.norm(value) > 0.6 else DARK
 
 
 def order(orders, ylabel="row of the data set"):
@@ -360,9 +366,9 @@ def confusion(matrix, names):
         for row, name in zip(counts, names, strict=True)
     )
     figure, ax = _figure(0.9 + 0.45 * len(names), alt)
-    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1.2, aspect="auto")
+    image = ax.imshow(shares, cmap="Blues", vmin=0, vmax=1.2, aspect="auto")
     for i, j in np.ndindex(counts.shape):
-        ax.text(j, i, f"{counts[i, j]}", ha="center", va="center", color=DARK)
+        ax.text(j, i, f"{counts[i, j]}", ha="center", va="center", color=_ink(image, shares[i, j]))
     ax.set_xticks(range(len(names)), names)
     ax.set_yticks(range(len(names)), names)
     ax.set(xlabel="prediction (darker: a larger share of its row)", ylabel="label")
