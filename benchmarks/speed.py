@@ -168,14 +168,12 @@ def padding(files):
     return result
 
 
-def encoded(df, size, seed=0):
-    """A data set of `size` tweets as lesson 10 prepares them."""
+def encoded(texts, labels):
+    """A data set as lesson 10 prepares it; labels from 0."""
     import torch
     import ways
 
-    df = df.sample(size, random_state=seed)
-    labels = torch.tensor(df["sentiment"].to_numpy() + 1)
-    return torch.utils.data.TensorDataset(*ways.L.prepare(df["message"]), labels)
+    return torch.utils.data.TensorDataset(*ways.L.prepare(texts), torch.tensor(labels))
 
 
 def epochs(ways, dataset):
@@ -249,7 +247,8 @@ def epochs(ways, dataset):
 def train(data, df, rounds, rows=384):
     import ways
 
-    steps, compiled = epochs(ways, encoded(df, rows))
+    df = df.sample(rows, random_state=0)
+    steps, compiled = epochs(ways, encoded(df["message"], df["sentiment"].to_numpy() + 1))
     result = in_turn("train", data, rows, steps, rounds)
     try:  # torch.compile wants a C++ compiler
         result += in_turn("compile", data, rows, {"torch.compile, after its first epoch": compiled}, 1)
@@ -259,23 +258,23 @@ def train(data, df, rounds, rows=384):
     return result
 
 
-def score(data, df, seeds=3, labels=800, passes=4):
+def score(data, path, seeds=3, labels=800, passes=4):
     """Macro-F1 on tweets not trained on, and seconds of training, for three ways."""
     import torch
     import ways
+    from learning_curves import Data
     from sklearn.metrics import f1_score
 
     lesson = ways.L
     bf16 = lesson.matmul_rate(torch.bfloat16) > 1.2 * lesson.matmul_rate(torch.float32)
-    df = df.drop_duplicates("message")
-    # a retweet's text without its head and its links: copies go to one side
-    plain = df["message"].str.replace(r"^(RT @\w+:\s*)+|http\S*", "", regex=True).str.lower().str.strip().str[:50]
-    df = df[~plain.duplicated()]
+    tweets = Data(path)
+    test = encoded(tweets.texts[tweets.test], tweets.labels[tweets.test])
+    tests = list(lesson.loaders(test).values())[2]
     found = {}
     for seed in range(seeds):
-        train, test = encoded(df, labels, seed), encoded(df.drop(df.sample(labels, random_state=seed).index), 400, seed)
+        rows = tweets.sample(labels, seed)
+        train = encoded(tweets.texts[rows], tweets.labels[rows])
         fixed, _, similar = lesson.loaders(train).values()
-        tests = list(lesson.loaders(test).values())[1]
         for way in ("as in lesson 08", "all steps", "upper third alone"):
             torch.manual_seed(seed)
             random.seed(seed)
@@ -353,7 +352,7 @@ def main():
             "fetch": lambda: fetch(files, args.rounds),
             "padding": lambda: padding(files),
             "train": lambda: train(data, df, args.rounds),
-            "score": lambda: score(data, df),
+            "score": lambda: score(data, args.tweets),
         }
         found = [row for part in PARTS if part in args.parts for row in jobs[part]()]
     table = pd.DataFrame(found).reindex(columns=COLUMNS)
