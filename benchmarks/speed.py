@@ -4,13 +4,16 @@ python3 start.py bench                          on the course's tweets, about 45
 python3 start.py bench --tweets FILE            the same, and on a file of real tweets
 python3 start.py bench --parts fetch padding    some parts only
     --rounds 5         how often each pair is measured
-    --store            write benchmarks/speed.csv, which lessons 10 and 11 show
+    --store [FILE]     write benchmarks/speed.csv, which lessons 10 and 11 show, or another file
 
 The ways of a part are measured in turn, round after round, so that a slow minute of the machine slows all of them. A
 ratio is taken within a round; the table holds the median of the rounds and the range.
 
 Parts: prepare (CSV to loaders), grow (ten times the rows), fetch (one epoch of a loader), padding, train (one epoch of
-training), score (what the quick ways do to macro-F1).
+training), batch (the same with batches of several sizes), score (what the quick ways do to macro-F1). The last three run
+on a GPU if there is one. benchmarks/speed_gpu.csv is
+
+python benchmarks/speed.py --tweets FILE --parts train batch score --train-rows 2048 --store benchmarks/speed_gpu.csv
 """
 
 import argparse
@@ -31,11 +34,13 @@ import psutil
 from transfer_learning import load_tweets
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
+sys.path[:0] = [str(HERE), str(HERE.parent / "tools")]
+from environment import machine  # noqa: E402
+
 STORED = HERE / "speed.csv"
 REAL_ROWS = 43_943  # of the file on Kaggle
-PARTS = ("prepare", "grow", "fetch", "padding", "train", "score")
-COLUMNS = ["part", "data", "rows", "way", "seconds", "megabytes", "times", "low", "high", "value"]
+PARTS = ("prepare", "grow", "fetch", "padding", "train", "batch", "score")
+COLUMNS = ["part", "data", "rows", "way", "seconds", "megabytes", "times", "low", "high", "value", "machine", "weights"]
 # what the ways are called in the table, slowest first; the first of a part is what the others are compared with
 NAMES = {
     "old_tutorial": "the old tutorial",
@@ -244,11 +249,15 @@ def epochs(ways, dataset):
     return steps, ours(similar, bf16, True, True, compiled=True)
 
 
-def train(data, df, rounds, rows=384):
+def drawn(df, rows):
+    df = df.sample(rows, random_state=0)
+    return encoded(df["message"], df["sentiment"].to_numpy() + 1)
+
+
+def train(data, df, rounds, rows):
     import ways
 
-    df = df.sample(rows, random_state=0)
-    steps, compiled = epochs(ways, encoded(df["message"], df["sentiment"].to_numpy() + 1))
+    steps, compiled = epochs(ways, drawn(df, rows))
     result = in_turn("train", data, rows, steps, rounds)
     try:  # torch.compile wants a C++ compiler
         result += in_turn("compile", data, rows, {"torch.compile, after its first epoch": compiled}, 1)
@@ -256,6 +265,29 @@ def train(data, df, rounds, rows=384):
     except Exception as error:
         print(f"  torch.compile: {type(error).__name__}: {str(error).splitlines()[0]}")
     return result
+
+
+def batch(data, df, rounds, rows):
+    """All steps of lesson 10, in batches of 8, 32, 128, …; the value is tweets a second."""
+    import torch
+    import ways
+
+    lesson, dataset = ways.L, drawn(df, rows)
+    bf16 = lesson.matmul_rate(torch.bfloat16) > 1.2 * lesson.matmul_rate(torch.float32)
+
+    def epoch(size):
+        order = lesson.SimilarLengths(dataset.tensors[1], size)
+        loader = torch.utils.data.DataLoader(dataset, sampler=order, batch_size=None, collate_fn=lesson.collate)
+        model = lesson.new_model(True)
+        optimizer = lesson.adamw(model, fused=True)
+        start = time.perf_counter()
+        lesson.train_epoch(model, loader, optimizer, bf16)
+        seconds = time.perf_counter() - start
+        return {"seconds": seconds, "value": rows / seconds}
+
+    epoch(8)  # warm up
+    sizes = [size for size in (8, 32, 128, 512, 2048) if size <= rows / 3 or size == 8]
+    return in_turn("batch", data, rows, {f"batches of {size}": lambda size=size: epoch(size) for size in sizes}, rounds)
 
 
 def score(data, path, seeds=3, labels=800, passes=4):
@@ -335,7 +367,10 @@ def main():
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--rows", type=int, default=REAL_ROWS, help="how often to repeat the course's tweets")
-    parser.add_argument("--store", action="store_true", help="write benchmarks/speed.csv")
+    parser.add_argument("--train-rows", type=int, default=384, help="of parts train and batch")
+    parser.add_argument(
+        "--store", metavar="FILE", type=Path, nargs="?", const=STORED, help="default: benchmarks/speed.csv"
+    )
     args = parser.parse_args()
     df, data = load_tweets(), "course"
     with tempfile.TemporaryDirectory() as folder:
@@ -351,20 +386,24 @@ def main():
             "grow": lambda: grow(folder, args.rounds),
             "fetch": lambda: fetch(files, args.rounds),
             "padding": lambda: padding(files),
-            "train": lambda: train(data, df, args.rounds),
+            "train": lambda: train(data, df, args.rounds, args.train_rows),
+            "batch": lambda: batch(data, df, args.rounds, args.train_rows),
             "score": lambda: score(data, args.tweets),
         }
         found = [row for part in PARTS if part in args.parts for row in jobs[part]()]
     table = pd.DataFrame(found).reindex(columns=COLUMNS)
-    print(
-        f"\n{platform.processor() or platform.machine()}, {psutil.cpu_count()} cores, Python {platform.python_version()}"
-    )
-    print(table.round(2).to_string(index=False))
+    table["machine"] = machine()
+    if {"train", "batch", "score"} & set(args.parts):
+        import ways
+
+        table["weights"] = sum(weights.numel() for weights in ways.L.new_model().parameters())
+    print(f"\n{machine()}, Python {platform.python_version()}")
+    print(table.drop(columns=["machine", "weights"]).round(2).to_string(index=False))
     draw(table, HERE / "speed.png")
     if args.store:
-        kept = pd.read_csv(STORED) if STORED.exists() else table.head(0)
-        kept = kept[~kept["part"].isin(table["part"])]
-        pd.concat([kept, table]).round(4).to_csv(STORED, index=False)
+        kept = pd.read_csv(args.store) if args.store.exists() else table.head(0)
+        same = kept["part"].isin(table["part"]) & (kept["weights"].isna() | kept["weights"].isin(table["weights"]))
+        pd.concat([kept[~same], table]).round(4).to_csv(args.store, index=False)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,18 @@ def requirements():
     return [(r.name, r.specifier) for r in map(Requirement, project["dependencies"])]
 
 
+def machine():
+    """What networks are trained on here, for tables of measurements."""
+    import platform
+
+    import psutil
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{psutil.cpu_count()} cores, {platform.processor() or platform.machine()}"
+
+
 def check_python():
     assert sys.version_info >= (3, 11), (
         f"Python {sys.version_info[0]}.{sys.version_info[1]}: install Python 3.11 or newer"

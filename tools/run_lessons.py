@@ -2,9 +2,11 @@
 
 python tools/run_lessons.py [00 03 ...]            run only (python3 start.py run does this)
 python tools/run_lessons.py --write [00 03 ...]    also store the outputs in the notebooks
+python tools/run_lessons.py --store [00 03 ...]    also store seconds and memory in benchmarks/lessons.csv
 """
 
 import argparse
+import os
 import sys
 import threading
 import time
@@ -18,6 +20,7 @@ from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[1]
 LESSONS = ROOT / "notebooks"
+STORED = ROOT / "benchmarks" / "lessons.csv"
 
 
 class PeakMemory(threading.Thread):
@@ -72,10 +75,24 @@ def run(path, bar, write=False):
     return error, time.perf_counter() - started, memory.peak
 
 
+def store(results):
+    """Put what the lessons took into the table, in place of what they took before on the same machine and checkpoints."""
+    import pandas as pd
+    from environment import machine
+
+    source = os.environ.get("TRANSFER_LEARNING_SOURCE") or "embedded"
+    rows = [(name, machine(), source, round(seconds), round(peak / 2**20)) for name, _, seconds, peak in results]
+    table = pd.DataFrame(rows, columns=["lesson", "machine", "source", "seconds", "megabytes"])
+    kept = [pd.read_csv(STORED)] if STORED.exists() else []
+    table = pd.concat([*kept, table]).drop_duplicates(["lesson", "machine", "source"], keep="last")
+    table.sort_values(["lesson", "machine", "source"]).to_csv(STORED, index=False)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("lessons", nargs="*", metavar="NN")
     parser.add_argument("--write", action="store_true")
+    parser.add_argument("--store", action="store_true")
     args = parser.parse_args()
     paths = sorted(LESSONS.glob("[0-9][0-9]_*.ipynb"))
     known = {path.name[:2]: path for path in paths}
@@ -92,6 +109,8 @@ def main():
     for name, error, seconds, peak in results:
         print(f"{name:34} {seconds:6.1f} s {peak / 2**20:8.0f} MB  {'failed' if error else 'ok'}")
     print(f"{'all':34} {sum(r[2] for r in results):6.1f} s")
+    if args.store:
+        store([result for result in results if not result[1]])
     for name, error, *_ in results:
         if error:
             print(f"\n{name}: {error}", file=sys.stderr)
