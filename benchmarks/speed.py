@@ -56,9 +56,12 @@ NAMES = {
 
 
 def repeated(df, rows):
-    """The tweets again and again until there are `rows`, each with a running number, so that no two are equal."""
+    """The tweets again and again until there are `rows`, each with a running number, so that no two are equal.
+
+    The numbers have six digits each: a row is the same amount of work, wherever it stands.
+    """
     df = pd.concat([df] * -(-rows // len(df)), ignore_index=True).head(rows)
-    return df.assign(message=df["message"] + " " + df.index.astype(str))
+    return df.assign(message=df["message"] + " " + (df.index + 100_000).astype(str))
 
 
 def held(process):
@@ -148,12 +151,23 @@ def unequal(files):
 
 
 def grow(folder, rounds):
-    result = []
-    for rows in (REAL_ROWS, 10 * REAL_ROWS):
-        path = folder / f"{rows}.csv"
+    paths = {rows: folder / f"{rows}.csv" for rows in (REAL_ROWS, 10 * REAL_ROWS)}
+    for rows, path in paths.items():
         repeated(load_tweets(), rows).to_csv(path, index=False)
-        result += in_processes("grow", "course", rows, path, ["different_words", "stream"], rounds)
-    return result
+    ways = ["different_words", "stream"]
+    found = [
+        row  # small and large in turn too
+        for _ in range(rounds)
+        for rows, path in paths.items()
+        for row in in_processes("grow", "course", rows, path, ways, 1)
+    ]
+    return (
+        pd.DataFrame(found)
+        .groupby(["part", "data", "rows", "way"], sort=False)
+        .median()
+        .reset_index()
+        .to_dict("records")
+    )
 
 
 def fetch(files, rounds):
@@ -232,7 +246,7 @@ def epochs(ways, dataset):
 
         return epoch
 
-    ours(similar)()  # warm up
+    ours(similar)(), ours(similar, bf16, True, True)()  # warm up
     steps = {
         f"always {lesson.MAX_LEN}, float32": ours(fixed),
         "the batch's longest": ours(longest),

@@ -121,6 +121,16 @@ def test_the_stored_table_on_memory_fetching_and_training(table):
     assert scores["value"]["all steps"] >= scores["low"]["as in lesson 08"]
 
 
+def test_what_the_lesson_says_of_the_gpu():
+    gpu = pd.read_csv(ROOT / "benchmarks" / "speed_gpu.csv")
+    assert gpu["machine"].nunique() == 1 and "NVIDIA" in gpu["machine"][0]
+    gain = gpu[gpu["part"].isin(["train", "compile"])].set_index("way")["times"]
+    assert gain["similar lengths"] < 1.2 and gain["similar lengths, bfloat16"] < 1.2
+    assert gain["torch.compile, after its first epoch"] > gain["and frozen embeddings"] > 1.2
+    rate = gpu[gpu["part"] == "batch"].set_index("way")["value"]
+    assert rate["batches of 512"] > 10 * rate["batches of 32"]
+
+
 def test_time_and_memory_grow_at_most_as_the_rows_do(table):
     grown = table[table["part"] == "grow"]
     for way, rows in grown.groupby("way"):
@@ -130,10 +140,14 @@ def test_time_and_memory_grow_at_most_as_the_rows_do(table):
         assert large["megabytes"] <= (2 if way == "streaming" else 1.15 * factor) * small["megabytes"], way
 
 
-def test_the_benchmark_runs_and_measures_what_it_says():
-    command = [sys.executable, str(ROOT / "benchmarks" / "speed.py"), "--parts", "fetch", "padding"]
-    done = subprocess.run([*command, "--rounds", "1", "--rows", "3000"], capture_output=True, text=True)
+def test_the_benchmark_runs_and_measures_what_it_says(tmp_path, table):
+    command = [sys.executable, str(ROOT / "benchmarks" / "speed.py"), "--parts", "fetch", "padding", "batch"]
+    few = ["--rounds", "1", "--rows", "3000", "--train-rows", "24", "--store", str(tmp_path / "speed.csv")]
+    done = subprocess.run([*command, *few], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    stored = pd.read_csv(tmp_path / "speed.csv")
+    assert list(stored) == list(table) and stored["machine"].notna().all()
+    assert {"item by item", "similar lengths", "batches of 8"} <= set(stored["way"])
     assert "item by item" in done.stdout and "similar lengths" in done.stdout
     wrong = subprocess.run([*command[:2], "--parts", "speed"], capture_output=True, text=True)
     assert wrong.returncode == 2 and "prepare" in wrong.stderr

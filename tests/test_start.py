@@ -121,6 +121,21 @@ def test_a_failing_lesson_fails_the_run(tmp_path):
     assert re.search(r"03_loading_your_own_dataset .* failed", done.stdout) and "no column 'tweetid'" in done.stderr
 
 
+def test_what_lessons_took_is_stored_once_for_each_machine_and_source(tmp_path, monkeypatch):
+    import pandas as pd
+    import run_lessons
+
+    monkeypatch.setattr(run_lessons, "STORED", tmp_path / "lessons.csv")
+    monkeypatch.delenv("TRANSFER_LEARNING_SOURCE", raising=False)
+    for seconds in (30.2, 20.4):
+        run_lessons.store([("03_loading", None, seconds, 2**30)])
+    monkeypatch.setenv("TRANSFER_LEARNING_SOURCE", "hub")
+    run_lessons.store([("03_loading", None, 90, 2**30)])
+    table = pd.read_csv(run_lessons.STORED)
+    found = table[["lesson", "source", "seconds", "megabytes"]].itertuples(index=False, name=None)
+    assert list(found) == [("03_loading", "embedded", 20, 1024), ("03_loading", "hub", 90, 1024)]
+
+
 def test_lessons_run_on_another_file_of_tweets(tmp_path):
     """Other rows than the stored ones, in another order: no lesson may depend on the course's own."""
     import pandas as pd
