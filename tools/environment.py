@@ -28,7 +28,11 @@ def machine():
 
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    return f"{psutil.cpu_count()} cores, {platform.processor() or platform.machine()}"
+    processor = platform.processor() or platform.machine()
+    if Path("/proc/cpuinfo").exists():  # Linux: platform does not know its name
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        processor = next((line.split(": ")[1] for line in lines if line.startswith("model name")), processor)
+    return f"{psutil.cpu_count()} cores, {processor}"
 
 
 def check_python():
