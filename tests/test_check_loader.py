@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from answers.validation_loader import VAL, WRONG, build
+from answers.hw07_validation_loader import VAL, WRONG, build
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader, TensorDataset

@@ -1,26 +1,15 @@
-"""One check for each homework: ``check.NAME(...)`` shows a green line, or raises `NotYet` with the reason."""
+"""One check for each homework: ``check.NAME(...)`` shows a green line, or raises `NotYet` with the reason.
 
-from ._core import HOMEWORK, MISCONCEPTIONS, NotYet, progress
-from .cleaning import clean
-from .encoding import encoding
-from .evaluating import evaluate
-from .loader import validation_loader
-from .masking import mask_tokens
-from .padding import pad_and_mask
-from .splitting import three_way_split
-from .vector import sentence_vector
+Each file hwNN_NAME.py is found by itself.
+"""
 
-__all__ = [
-    "HOMEWORK",
-    "MISCONCEPTIONS",
-    "NotYet",
-    "clean",
-    "encoding",
-    "evaluate",
-    "mask_tokens",
-    "pad_and_mask",
-    "progress",
-    "sentence_vector",
-    "three_way_split",
-    "validation_loader",
-]
+from importlib import import_module
+from pathlib import Path
+
+from ._engine import CHECKS, HOMEWORK, MISCONCEPTIONS, NotYet, misconception, progress
+
+for _file in sorted(Path(__file__).parent.glob("hw*.py")):
+    import_module(f"{__name__}.{_file.stem}")
+globals().update(CHECKS)
+
+__all__ = ["HOMEWORK", "MISCONCEPTIONS", "NotYet", "misconception", "progress", *CHECKS]

@@ -7,8 +7,8 @@ import random
 from collections.abc import Mapping
 from types import SimpleNamespace
 
-from ._core import NotYet, call, describe, homework, is_function, returned, unchanged
-from .loader import _generators
+from ._engine import NotYet, call, describe, homework, require_callable, require_type, preserve_rng_state
+from .hw07_validation_loader import _generators
 
 NAMES = ("loss", "accuracy", "macro_f1")
 TOLERANCE = 6e-4  # three decimals are enough to compare two epochs
@@ -36,7 +36,7 @@ def evaluate(evaluate, model, dataloader):
     NotYet
         With `misconception` set to the name of the mistake.
     """
-    is_function(evaluate, "evaluate")
+    require_callable(evaluate, "evaluate")
     cases = itertools.chain(_cases(), _own_case(model, dataloader))
     borrowed = []  # calls of the learner's own model: an answer that makes one does not use its argument
     handle = model.register_forward_pre_hook(lambda *_: borrowed.append(True))
@@ -100,7 +100,7 @@ def _case(seed, classes, rows, size, shuffle=False, training=True, frozen=False)
 
 def _own_case(model, dataloader):
     """The learner's model, in training mode, on rows of the learner's loader that it is not undecided about."""
-    with unchanged(*_generators(dataloader)):
+    with preserve_rng_state(*_generators(dataloader)):
         tensors = [part[:8] for part in next(iter(dataloader))]
     model = copy.deepcopy(model).eval()
     logits = _logits(model, *tensors[:2])
@@ -288,7 +288,7 @@ def _own_arguments(case, seen, borrowed, came):
 def _right_form(scores):
     import numpy as np
 
-    scores = returned(scores, Mapping, "evaluate(…)", f"a dict with the keys {', '.join(NAMES)}")
+    scores = require_type(scores, Mapping, "evaluate(…)", f"a dict with the keys {', '.join(NAMES)}")
     if missing := [name for name in NAMES if name not in scores]:
         keys = describe(list(scores))
         raise NotYet("missing-scores", f"evaluate(…) returned a dict with the keys {keys}, without {missing[0]}.")

@@ -6,7 +6,7 @@ import string
 import time
 
 from ..tweets import python_strings
-from ._core import NotYet, call, homework, is_function, returned
+from ._engine import NotYet, call, homework, require_callable, require_type
 
 PARTS = ("train", "val", "test")
 COLUMNS = ["tweetid", "sentiment", "message"]
@@ -52,7 +52,7 @@ def three_way_split(three_way_split):
     """
     import numpy as np
 
-    is_function(three_way_split, "three_way_split")
+    require_callable(three_way_split, "three_way_split")
     chance, started = random.SystemRandom(), time.monotonic()
     df = _tweets(chance)
     copies = _copies(df["message"])
@@ -141,13 +141,13 @@ def _split(three_way_split, df, seed):
     import pandas as pd
 
     given, called = df.copy(), f"three_way_split(df, {seed})"
-    parts = returned(call(three_way_split, given, seed), (tuple, list), called, "three DataFrames: train, val, test")
+    parts = require_type(call(three_way_split, given, seed), (tuple, list), called, "three DataFrames: train, val, test")
     if len(parts) != 3:
         raise NotYet("not-three-parts", f"{called} returned {len(parts)} things, expected train, val and test.")
     known = {row[0]: (n, row) for n, row in enumerate(_rows(df))}
     where = np.full(len(df), -1)
     for k, (name, part) in enumerate(zip(PARTS, parts)):
-        returned(part, pd.DataFrame, f"{called}, as {name},", "a DataFrame")
+        require_type(part, pd.DataFrame, f"{called}, as {name},", "a DataFrame")
         if lost := [column for column in COLUMNS if column not in part]:
             raise NotYet("columns-lost", f"{called} gave {name} without the column {lost[0]!r}.")
         for row in _rows(part):

@@ -2,7 +2,7 @@
 
 import random
 
-from ._core import NotYet, call, homework, is_function, returned
+from ._engine import NotYet, call, homework, require_callable, require_type
 
 IGNORED = -100  # the label that torch's cross-entropy skips
 NATS = 40  # a count is called wrong where a right answer gives one like it with a chance below 2 * exp(-NATS)
@@ -32,7 +32,7 @@ def mask_tokens(mask_tokens, tokenizer):
     """
     import torch
 
-    is_function(mask_tokens, "mask_tokens")
+    require_callable(mask_tokens, "mask_tokens")
     seed = random.SystemRandom().getrandbits(60)
     draw = torch.Generator().manual_seed(seed)
     p = round(0.45 + 0.1 * torch.rand(1, generator=draw).item(), 2)
@@ -105,11 +105,11 @@ def _masks(mask_tokens, tokenizer, ids, **options):
         raise NotYet("input-changed", f"after {text}, {int((given != ids).sum())} of the input_ids were others.")
     if isinstance(pair, torch.Tensor) and pair.ndim == ids.ndim + 1:
         pair = tuple(pair)
-    returned(pair, (tuple, list), text, "a pair (inputs, labels)")
+    require_type(pair, (tuple, list), text, "a pair (inputs, labels)")
     if len(pair) != 2:
         raise NotYet("wrong-type", f"{text} returned {len(pair)} things, expected the two (inputs, labels).")
     for name, part in zip(("inputs", "labels"), pair):
-        returned(part, torch.Tensor, f"as {name}, {text}", "a tensor")
+        require_type(part, torch.Tensor, f"as {name}, {text}", "a tensor")
         if part.dtype != torch.long:
             raise NotYet("wrong-type", f"{name} are {part.dtype}, expected torch.int64, as the input_ids are.")
         if part.shape != ids.shape:

@@ -340,6 +340,6 @@ WRONG = {
         "another-mask",
         masked(lambda ids, mask, pad, sep: (torch.arange(ids.shape[1]) <= mask.sum(1, True)).long()),
     ),
-    "in front": ("another-mask", masked(lambda ids, mask, pad, sep: mask.flip(1))),
+    "in front": ("mask-padded-in-front", masked(lambda ids, mask, pad, sep: mask.flip(1))),
     "the first row's for all": ("another-mask", masked(lambda ids, mask, pad, sep: mask[:1].expand_as(mask))),
 }

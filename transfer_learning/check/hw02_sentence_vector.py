@@ -3,8 +3,8 @@
 import copy
 import random
 
-from ._core import NotYet, call, describe, homework, is_function, returned
-from .masking import WORDS, small_tokenizer
+from ._engine import NotYet, call, describe, homework, require_callable, require_type
+from .hw01_mask_tokens import WORDS, small_tokenizer
 
 CLOSE = 4e-3  # of the largest number: padding and 16 bits stay below, another vector does not
 CUTS = (8, 10, 16, 20, 32, 50, 64, 100, 128, 200, 256)
@@ -35,7 +35,7 @@ def sentence_vector(sentence_vector, tokenizer, model):
     NotYet
         With `misconception` set to the name of the mistake.
     """
-    is_function(sentence_vector, "sentence_vector")
+    require_callable(sentence_vector, "sentence_vector")
     chance = random.SystemRandom()
     short, long = (" ".join(chance.choices(WORDS, k=k)) for k in (5, 500))
     _right_vectors(sentence_vector, TEXTS, tokenizer, model)
@@ -91,7 +91,7 @@ def _right_vector(answer, text, tokenizer, model, right):
     with torch.enable_grad():
         vector = call(answer, text, tokenizer, model)
         grad_left_off = not torch.is_grad_enabled()
-    returned(vector, torch.Tensor, asked, "a tensor")
+    require_type(vector, torch.Tensor, asked, "a tensor")
     if not vector.is_floating_point():
         raise NotYet("wrong-type", f"{asked} returned a tensor of {vector.dtype}, expected floating-point numbers.")
     if vector.shape != right.shape:

@@ -7,7 +7,7 @@ import random
 import string
 from numbers import Integral
 
-from ._core import NotYet, call, describe, homework, is_function, returned
+from ._engine import NotYet, call, describe, homework, require_callable, require_type
 
 MESSAGES = [
     "RT @owl: the Sea is Rising, Photovoltaics too… https://t.co/8fbTQ2a",
@@ -52,7 +52,7 @@ def encoding(encode_all, shortest_max_len, tokenizer):
     NotYet
         With `misconception` set to the name of the mistake.
     """
-    is_function(encode_all, "encode_all")
+    require_callable(encode_all, "encode_all")
     rng = random.SystemRandom()
     # each pair: for the learner's function, and for what is expected; a call changes how a tokenizer pads the next time
     theirs, other = [copy.deepcopy(tokenizer) for _ in "12"], [_other_tokenizer(rng)] * 2
@@ -63,7 +63,7 @@ def encoding(encode_all, shortest_max_len, tokenizer):
         for messages in (MESSAGES[1:2], MESSAGES, [*fresh, too_long, fresh[0]]):
             _judge_ids(encode_all, messages, *theirs)
             _judge_ids(encode_all, messages, *other, theirs[1])
-    is_function(shortest_max_len, "shortest_max_len")
+    require_callable(shortest_max_len, "shortest_max_len")
     for lengths, keep in LENGTHS:
         _judge_length(shortest_max_len, lengths, keep)
     for rows in (8, 16, 30, 30, 32, 57, 301):
@@ -121,7 +121,7 @@ def _judge_ids(encode_all, messages, tokenizer, reference, first_tokenizer=None)
     """Raise `NotYet` unless encode_all gives the ids that `reference` gives."""
     given, before = list(messages), _state(tokenizer)
     called = f"encode_all of {len(messages)} messages"
-    got = returned(call(encode_all, given, tokenizer), list, called, "a list of lists of ids")
+    got = require_type(call(encode_all, given, tokenizer), list, called, "a list of lists of ids")
     if given != messages:
         raise NotYet("input-changed", f"messages was {describe(messages)} and is {describe(given)} after {called}.")
     changed = [
@@ -132,7 +132,7 @@ def _judge_ids(encode_all, messages, tokenizer, reference, first_tokenizer=None)
     if got and all(isinstance(ids, Integral) for ids in got):
         raise NotYet("flat-list", f"{called} returned {describe(got)}: {len(got)} ids in one list.")
     for ids in got:
-        returned(ids, list, f"{called}: an entry", "a list of ids")
+        require_type(ids, list, f"{called}: an entry", "a list of ids")
         for i in ids:
             if not isinstance(i, Integral) or isinstance(i, bool):
                 raise NotYet(
@@ -184,7 +184,7 @@ def _judge_length(shortest_max_len, lengths, keep):
             raise TypeError
         length = operator.index(got)
     except TypeError:
-        returned(got, int, called, "an int")
+        require_type(got, int, called, "an int")
         raise NotYet(
             "wrong-type", f"{called} returned {describe(got)}, a {type(got).__name__}, expected an int."
         ) from None

@@ -8,7 +8,7 @@ from collections import Counter
 from numbers import Integral
 
 from ..tweets import python_strings
-from ._core import NotYet, call, describe, homework, is_function, returned
+from ._engine import NotYet, call, describe, homework, require_callable, require_type
 
 # (message as it stands in the file, its clean text, sentiment)
 PLAIN = [("Warmer", "Warmer", 1), ("Hoax", "Hoax", -1), ("Sea rises", "Sea rises", 2), ("Rain", "Rain", 0)]
@@ -57,7 +57,7 @@ def clean(clean):
     NotYet
         With `misconception` set to the name of the mistake.
     """
-    is_function(clean, "clean")
+    require_callable(clean, "clean")
     once, twice = ([(_damage(text, times), text, 1) for text in DAMAGED] for times in (1, 2))
     copies = [ENTITIES[0], PLAIN[1], ENTITIES[0], PLAIN[2], (*ENTITIES[0][:2], 2), PLAIN[1]]
     dirtier = [*once[:2], *twice[:2], ENTITIES[0], ("Wind & sun", "Wind & sun", -1), *GOOD[:2]]
@@ -107,7 +107,7 @@ def _judge(clean, rows, index=None):
     python_strings()
     df = pd.DataFrame({"sentiment": sentiments, "message": raws, "tweetid": tweetids}, index=index)
     before = df.copy()
-    out = returned(call(clean, df), pd.DataFrame, "clean(df)", "a DataFrame")
+    out = require_type(call(clean, df), pd.DataFrame, "clean(df)", "a DataFrame")
     if not df.equals(before):
         raise NotYet("input-changed", f"df itself is changed after clean(df): {_change(before, df)}.")
     for name in ("message", "label"):

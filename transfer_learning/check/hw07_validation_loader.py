@@ -3,7 +3,7 @@
 import itertools
 from collections import Counter
 
-from ._core import NotYet, _PrintedTooMuch, _Stopped, describe, homework, unchanged
+from ._engine import NotYet, _PrintedTooMuch, _Stopped, describe, homework, preserve_rng_state
 
 PARTS = ("input_ids", "attention_mask", "labels")
 
@@ -25,7 +25,7 @@ def validation_loader(val_dataloader, val_dataset):
         With `misconception` set to the name of the mistake.
     """
     _is_loader(val_dataloader)
-    with unchanged(*_generators(val_dataloader)):
+    with preserve_rng_state(*_generators(val_dataloader)):
         expected = _rows_of(val_dataset)
         first, second = _two_passes(val_dataloader, len(expected[0]))
     _right_parts(first, expected)
