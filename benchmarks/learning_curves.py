@@ -3,8 +3,8 @@
     python benchmarks/learning_curves.py                   the course's own tweets ("shipped")
     python benchmarks/learning_curves.py --tweets FILE     and the Kaggle file, a .csv or the .zip ("real")
 
-Appends to data/learning_curves.csv what is not there yet, one row when it is done, so it may be stopped at any time. To
-compute everything anew, delete the file first. One thread; the networks run in bfloat16 where the processor computes in it.
+Adds to data/learning_curves.csv what is not there yet, each row when it is done, so it may be stopped at any time. To
+compute everything again, delete the file first. One thread; the networks run in bfloat16 where the processor computes in it.
 About an hour and a half on an idle core.
 
 The split is by groups of copies and never changes: half of the rows are the pool, of which each seed draws its labelled
@@ -19,10 +19,10 @@ begun well   the first four layers, begun at the answer of "frozen", embeddings 
 """
 
 import argparse
-import csv
 import functools
 import html
 import math
+import sys
 import time
 from pathlib import Path
 
@@ -41,9 +41,15 @@ from transformers.utils import logging
 
 from transfer_learning import checkpoint, load_tweets
 
-TABLE = Path(__file__).resolve().parents[1] / "data" / "learning_curves.csv"
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "tools"))
+from environment import has_bfloat16  # noqa: E402
+from tables import store  # noqa: E402
+
+TABLE = ROOT / "data" / "learning_curves.csv"
 SHIPPED = TABLE.with_name("climate_tweets.csv")
-COLUMNS = ["data", "labels", "method", "seed", "macro_f1", "seconds"]
+KEY = ["data", "labels", "method", "seed"]
+COLUMNS = [*KEY, "macro_f1", "seconds"]
 SIZES, SEEDS = (50, 200, 800), (0, 1, 2)
 EPOCHS = {50: 24, 200: 10, 800: 4}  # few labels: more rounds, or there are hardly any steps
 RATES = {"finetuned": 2e-4, "scratch": 5e-4, "begun well": 1e-4}  # each tried out on the rows outside pool and test
@@ -99,7 +105,7 @@ def tokenizer():
 
 def bf16():
     """Compute in bfloat16 where the processor can: twice as fast, the weights stay float32."""
-    return torch.autocast("cpu", torch.bfloat16, enabled=torch.cpu.get_capabilities().get("avx512_bf16", False))
+    return torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16("cpu"))
 
 
 class Body(torch.nn.Module):
@@ -250,9 +256,8 @@ def main():
     args = parser.parse_args()
     torch.set_num_threads(1)
     logging.set_verbosity_error()
-    if not TABLE.exists():
-        TABLE.write_text(",".join(COLUMNS) + "\n", encoding="utf-8")
-    done = set(pd.read_csv(TABLE)[COLUMNS[:4]].itertuples(index=False, name=None))
+    stored = pd.read_csv(TABLE) if TABLE.exists() else pd.DataFrame(columns=KEY)
+    done = set(stored[KEY].itertuples(index=False, name=None))
     paths = ({"real": args.tweets} if args.tweets else {}) | {"shipped": SHIPPED}
     sets = {name: Data(path) for name, path in paths.items()}
     for name, size, method, seed in plan(list(paths)):
@@ -263,9 +268,8 @@ def main():
             _ = data.vectors  # computed once; not this point's time
         started = time.process_time()
         f1 = score(data, method, size, seed)
-        row = [name, size, method, seed, f"{f1:.4f}", f"{time.process_time() - started:.1f}"]
-        with TABLE.open("a", newline="", encoding="utf-8") as file:
-            csv.writer(file, lineterminator="\n").writerow(row)
+        row = [name, size, method, seed, round(f1, 4), round(time.process_time() - started, 1)]
+        store(TABLE, pd.DataFrame([row], columns=COLUMNS), KEY)
         print(*row, flush=True)
 
 

@@ -4,13 +4,15 @@ python3 start.py bench                          on the course's tweets, about 45
 python3 start.py bench --tweets FILE            the same, and on a file of real tweets
 python3 start.py bench --parts fetch padding    some parts only
     --rounds 5         how often each pair is measured
-    --store [FILE]     write benchmarks/speed.csv, which lessons 10 and 11 show, or another file
+    --store [FILE]     merge the rows into benchmarks/speed.csv, which lessons 10 and 11 show, or into another file
 
-The ways of a part are measured in turn, round after round, so that a slow minute of the machine slows all of them. A
-ratio is taken within a round; the table holds the median of the rounds and the range.
+The variants of a part are measured in turn, round after round, so that a slow minute of the machine slows all of them. A
+ratio is taken within a round; the table holds the median of the rounds and the range. Storing replaces the rows of the
+same part, data set, number of rows, variant, machine and network, and no others. The lessons read speed.csv as one
+machine's table, so store another machine's in a file of its own.
 
 Parts: prepare (CSV to loaders), grow (ten times the rows), fetch (one epoch of a loader), padding, train (one epoch of
-training), batch (the same with batches of several sizes), score (what the quick ways do to macro-F1). The last three run
+training), batch (the same with batches of several sizes), score (what the quick variants do to macro-F1). The last three run
 on a GPU if there is one. benchmarks/speed_gpu.csv is
 
 python benchmarks/speed.py --tweets FILE --parts train batch score --train-rows 2048 --store benchmarks/speed_gpu.csv
@@ -35,13 +37,17 @@ from transfer_learning import load_tweets
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "tools")]
-from environment import machine  # noqa: E402
+from environment import has_bfloat16, machine  # noqa: E402
+from tables import store  # noqa: E402
 
 STORED = HERE / "speed.csv"
 REAL_ROWS = 43_943  # of the file on Kaggle
 PARTS = ("prepare", "grow", "fetch", "padding", "train", "batch", "score")
+TRAINS = {"train", "compile", "batch", "score"}  # the parts whose results depend on the network
+# a row is one variant of one part; the column with its name is called "way", as the lessons that read the table know it
+KEY = ["part", "data", "rows", "way", "machine", "weights"]
 COLUMNS = ["part", "data", "rows", "way", "seconds", "megabytes", "times", "low", "high", "value", "machine", "weights"]
-# what the ways are called in the table, slowest first; the first of a part is what the others are compared with
+# what the pipelines are called in the table, slowest first; the others are compared with the first of a part
 NAMES = {
     "old_tutorial": "the old tutorial",
     "whole_list": "tokenizer(list, …)",
@@ -70,12 +76,12 @@ def held(process):
     return info.rss - getattr(info, "shared", 0)
 
 
-def measure(way, path, context):
-    """Run one way in a new process; return its seconds, and by how many MB its memory grew at most."""
-    import ways
+def measure(pipeline, path, context):
+    """Run one pipeline in a new process; return its seconds, and by how many MB its memory grew at most."""
+    import pipelines
 
     ours, its = context.Pipe()
-    process = context.Process(target=ways.run, args=(its, way, str(path)))
+    process = context.Process(target=pipelines.run, args=(its, pipeline, str(path)))
     process.start()
     its.close()
     ours.recv()
@@ -87,7 +93,7 @@ def measure(way, path, context):
     try:
         seconds = ours.recv()
     except EOFError:
-        raise SystemExit(f"{NAMES.get(way, way)} failed; the lines above say why.") from None
+        raise SystemExit(f"{NAMES.get(pipeline, pipeline)} failed; the lines above say why.") from None
     peak = max(peak, held(watched))
     ours.send("done")
     process.join()
@@ -97,145 +103,145 @@ def measure(way, path, context):
 def in_turn(part, data, rows, functions, rounds):
     """Call each function once a round; return a table row for each.
 
-    A function returns a dict with "seconds" and what else it measured.
+    `functions` maps the name of a variant to a function that returns a dict with "seconds" and what else it measured.
     """
-    found = {way: [] for way in functions}
+    found = {variant: [] for variant in functions}
     for n in range(rounds):
-        for way, function in functions.items():
-            found[way].append(function())
-            print(f"  {part} {data} {n + 1}/{rounds} {way}: {found[way][-1]['seconds']:.2f} s", flush=True)
+        for variant, function in functions.items():
+            found[variant].append(function())
+            print(f"  {part} {data} {n + 1}/{rounds} {variant}: {found[variant][-1]['seconds']:.2f} s", flush=True)
     first = next(iter(found))
     result = []
-    for way, runs in found.items():
+    for variant, runs in found.items():
         times = [a["seconds"] / b["seconds"] for a, b in zip(found[first], runs)]
         middle = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
-        row = {"part": part, "data": data, "rows": rows, "way": NAMES.get(way, way), **middle}
+        row = {"part": part, "data": data, "rows": rows, "way": NAMES.get(variant, variant), **middle}
         result.append({**row, "times": statistics.median(times), "low": min(times), "high": max(times)})
     return result
 
 
-def in_processes(part, data, rows, path, ways, rounds):
+def in_processes(part, data, rows, path, names, rounds):
+    """The same for pipelines, each run in a new process, which also tells how much memory it takes."""
     # a server that has imported everything forks a fresh process for each run; Windows imports each time
     method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
     context = multiprocessing.get_context(method)
     if method == "forkserver":
         os.environ["PYTHONPATH"] = os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
-        context.set_forkserver_preload(["ways"])
+        context.set_forkserver_preload(["pipelines"])
 
-    def runner(way):
-        return lambda: dict(zip(("seconds", "megabytes"), measure(way, path, context)))
+    def runner(pipeline):
+        return lambda: dict(zip(("seconds", "megabytes"), measure(pipeline, path, context)))
 
-    return in_turn(part, data, rows, {way: runner(way) for way in ways}, rounds)
+    return in_turn(part, data, rows, {pipeline: runner(pipeline) for pipeline in names}, rounds)
 
 
 def prepare(files, rounds):
-    ways = ["old_tutorial", "whole_list", "datasets_map", "bare_rust", "different_words"]
-    ways += ["tokie"] * (find_spec("tokie") is not None)
-    result = [row for data, path, rows in files for row in in_processes("prepare", data, rows, path, ways, rounds)]
+    """From the CSV file to loaders; `files` is a list of (data set, path, rows)."""
+    names = ["old_tutorial", "whole_list", "datasets_map", "bare_rust", "different_words"]
+    names += ["tokie"] * (find_spec("tokie") is not None)
+    result = [row for data, path, rows in files for row in in_processes("prepare", data, rows, path, names, rounds)]
     return result + unequal(files)
 
 
 def unequal(files):
     """How many texts get other ids than from the tokenizer itself, of each file and of hostile ones."""
-    import ways
+    import pipelines
 
-    texts = {data: list(pd.read_csv(path)["message"]) for data, path, _ in files} | {"hostile": ways.HOSTILE}
-    encoders = {"different_words": ways.L.prepare}
+    texts = {data: list(pd.read_csv(path)["message"]) for data, path, _ in files} | {"hostile": pipelines.HOSTILE}
+    encoders = {"different_words": pipelines.prepare}
     if find_spec("tokie"):
-        encoders["tokie"] = ways.encode_with_tokie
+        encoders["tokie"] = pipelines.encode_with_tokie
     return [
-        {"part": "unequal", "data": data, "rows": len(rows), "way": NAMES[way], "value": ways.unequal(encode, rows)}
-        for way, encode in encoders.items()
+        {
+            "part": "unequal",
+            "data": data,
+            "rows": len(rows),
+            "way": NAMES[pipeline],
+            "value": pipelines.unequal(encode, rows),
+        }
+        for pipeline, encode in encoders.items()
         for data, rows in texts.items()
     ]
 
 
 def grow(folder, rounds):
+    """Time and memory with ten times the rows."""
     paths = {rows: folder / f"{rows}.csv" for rows in (REAL_ROWS, 10 * REAL_ROWS)}
     for rows, path in paths.items():
         repeated(load_tweets(), rows).to_csv(path, index=False)
-    ways = ["different_words", "stream"]
     found = [
         row  # small and large in turn too
         for _ in range(rounds)
         for rows, path in paths.items()
-        for row in in_processes("grow", "course", rows, path, ways, 1)
+        for row in in_processes("grow", "course", rows, path, ["different_words", "stream"], 1)
     ]
-    return (
-        pd.DataFrame(found)
-        .groupby(["part", "data", "rows", "way"], sort=False)
-        .median()
-        .reset_index()
-        .to_dict("records")
-    )
+    key = ["part", "data", "rows", "way"]
+    return pd.DataFrame(found).groupby(key, sort=False).median().reset_index().to_dict("records")
 
 
 def fetch(files, rounds):
+    """One epoch of a loader, nothing computed."""
     data, path, rows = files[0]
     return in_processes("fetch", data, rows, path, ["fetch_items", "fetch_batches"], rounds)
 
 
 def padding(files):
-    import ways
+    """How much of an epoch is padding, in percent."""
+    import pipelines
 
     result = []
     for data, path, rows in files:
-        dataset = ways._dataset(path)
-        for way, loader in ways.L.loaders(dataset).items():
-            share = 100 * ways.L.padding_share(loader)
-            result.append({"part": "padding", "data": data, "rows": rows, "way": way, "value": share})
+        for variant, loader in pipelines.loaders(pipelines.dataset_of(path)).items():
+            share = 100 * pipelines.padding_share(loader)
+            result.append({"part": "padding", "data": data, "rows": rows, "way": variant, "value": share})
     return result
 
 
 def encoded(texts, labels):
     """A data set as lesson 10 prepares it; labels from 0."""
-    import torch
-    import ways
-
-    return torch.utils.data.TensorDataset(*ways.L.prepare(texts), torch.tensor(labels))
-
-
-def has_bfloat16(lesson):
-    """Whether this machine computes in bfloat16, or only imitates it; as lesson 10 decides it."""
+    import pipelines
     import torch
 
-    return lesson.matmul_rate(torch.bfloat16) > 1.2 * lesson.matmul_rate(torch.float32)
+    return torch.utils.data.TensorDataset(*pipelines.prepare(texts), torch.tensor(labels))
 
 
-def epochs(ways, dataset):
-    """One epoch of training in each way; a way returns its seconds, and the share of the machine's rate it used."""
+def epochs(dataset):
+    """One epoch of training in each variant: name -> function; and the same for the compiled network.
+
+    A function returns its seconds, and as "value" how many percent of the machine's rate of arithmetic it used.
+    """
+    import pipelines
     import torch
     from torch.utils.flop_counter import FlopCounterMode
     from transformers import Trainer, TrainingArguments
 
-    lesson = ways.L
-    fixed, longest, similar = lesson.loaders(dataset).values()
+    fixed, longest, similar = pipelines.loaders(dataset).values()
     tokens = int(dataset.tensors[1].sum())
-    model, batch = lesson.new_model(), next(iter(similar))
+    model, batch = pipelines.new_model(), next(iter(similar))
     with FlopCounterMode(display=False) as counter:
         model(**batch).loss.backward()
     work = counter.get_total_flops() / batch["attention_mask"].numel() * tokens / 1e9
-    bf16 = has_bfloat16(lesson)
+    bf16 = has_bfloat16(pipelines.device)
 
     def ours(loader, bf16=False, fused=False, frozen=False, compiled=False):
         def epoch():
-            model = lesson.new_model(frozen)
+            model = pipelines.new_model(frozen)
             if compiled:
                 model.compile(dynamic=True)
-                lesson.train_epoch(model, loader, lesson.adamw(model, fused), bf16)
-            now = lesson.matmul_rate(torch.float32)
+                pipelines.train_epoch(model, loader, pipelines.adamw(model, fused), bf16)
+            now = pipelines.matmul_rate(torch.float32)
             start = time.perf_counter()
-            lesson.train_epoch(model, loader, lesson.adamw(model, fused), bf16)
+            pipelines.train_epoch(model, loader, pipelines.adamw(model, fused), bf16)
             seconds = time.perf_counter() - start
             return {"seconds": seconds, "value": 100 * work / seconds / now}
 
         return epoch
 
     def upper():
-        cache = list(lesson.lower_layers(similar))
-        model = lesson.upper_model()
+        cache = list(pipelines.lower_layers(similar))
+        model = pipelines.upper_model()
         start = time.perf_counter()
-        lesson.train_epoch(model, cache, lesson.adamw(model, True), bf16)
+        pipelines.train_epoch(model, cache, pipelines.adamw(model, True), bf16)
         return {"seconds": time.perf_counter() - start, "value": float("nan")}
 
     rows = [{"input_ids": ids[:length].tolist(), "labels": int(label)} for ids, length, label in zip(*dataset.tensors)]
@@ -245,7 +251,9 @@ def epochs(ways, dataset):
             with tempfile.TemporaryDirectory() as folder:
                 quiet = {"report_to": [], "disable_tqdm": True, "save_strategy": "no", "logging_strategy": "no"}
                 arguments = TrainingArguments(folder, num_train_epochs=1, **quiet, **options)
-                trainer = Trainer(lesson.new_model(), arguments, train_dataset=rows, processing_class=lesson.tokenizer)
+                trainer = Trainer(
+                    pipelines.new_model(), arguments, train_dataset=rows, processing_class=pipelines.tokenizer
+                )
                 start = time.perf_counter()
                 trainer.train()
                 return {"seconds": time.perf_counter() - start, "value": float("nan")}
@@ -254,7 +262,7 @@ def epochs(ways, dataset):
 
     ours(similar)(), ours(similar, bf16, True, True)()  # warm up
     steps = {
-        f"always {lesson.MAX_LEN}, float32": ours(fixed),
+        f"always {pipelines.MAX_LEN}, float32": ours(fixed),
         "the batch's longest": ours(longest),
         "similar lengths": ours(similar),
         "similar lengths, bfloat16": ours(similar, bf16),
@@ -270,14 +278,14 @@ def epochs(ways, dataset):
 
 
 def drawn(df, rows):
+    """So many of the tweets, drawn at random, always the same ones."""
     df = df.sample(rows, random_state=0)
     return encoded(df["message"], df["sentiment"].to_numpy() + 1)
 
 
 def train(data, df, rounds, rows):
-    import ways
-
-    steps, compiled = epochs(ways, drawn(df, rows))
+    """One epoch of training, each step of the lesson on top of the one before."""
+    steps, compiled = epochs(drawn(df, rows))
     result = in_turn("train", data, rows, steps, rounds)
     try:  # torch.compile wants a C++ compiler
         result += in_turn("compile", data, rows, {"torch.compile, after its first epoch": compiled}, 1)
@@ -289,19 +297,19 @@ def train(data, df, rounds, rows):
 
 def batch(data, df, rounds, rows):
     """All steps of lesson 10, in batches of 8, 32, 128, …; the value is tweets a second."""
+    import pipelines
     import torch
-    import ways
 
-    lesson, dataset = ways.L, drawn(df, rows)
-    bf16 = has_bfloat16(lesson)
+    dataset = drawn(df, rows)
+    bf16 = has_bfloat16(pipelines.device)
 
     def epoch(size):
-        order = lesson.SimilarLengths(dataset.tensors[1], size)
-        loader = torch.utils.data.DataLoader(dataset, sampler=order, batch_size=None, collate_fn=lesson.collate)
-        model = lesson.new_model(True)
-        optimizer = lesson.adamw(model, fused=True)
+        order = pipelines.SimilarLengths(dataset.tensors[1], size)
+        loader = torch.utils.data.DataLoader(dataset, sampler=order, batch_size=None, collate_fn=pipelines.collate)
+        model = pipelines.new_model(True)
+        optimizer = pipelines.adamw(model, fused=True)
         start = time.perf_counter()
-        lesson.train_epoch(model, loader, optimizer, bf16)
+        pipelines.train_epoch(model, loader, optimizer, bf16)
         seconds = time.perf_counter() - start
         return {"seconds": seconds, "value": rows / seconds}
 
@@ -311,50 +319,52 @@ def batch(data, df, rounds, rows):
 
 
 def score(data, path, seeds=3, labels=800, passes=4):
-    """Macro-F1 on tweets not trained on, and seconds of training, for three ways."""
+    """Macro-F1 on tweets not trained on, and seconds of training, for three variants."""
+    import pipelines
     import torch
-    import ways
     from learning_curves import Data
     from sklearn.metrics import f1_score
 
-    lesson = ways.L
-    bf16 = has_bfloat16(lesson)
+    bf16 = has_bfloat16(pipelines.device)
     tweets = Data(path)
     test = encoded(tweets.texts[tweets.test], tweets.labels[tweets.test])
-    tests = list(lesson.loaders(test).values())[2]
+    tests = list(pipelines.loaders(test).values())[2]
     found = {}
     for seed in range(seeds):
         rows = tweets.sample(labels, seed)
         train = encoded(tweets.texts[rows], tweets.labels[rows])
-        fixed, _, similar = lesson.loaders(train).values()
-        for way in ("as in lesson 08", "all steps", "upper third alone"):
+        fixed, _, similar = pipelines.loaders(train).values()
+        for variant in ("as in lesson 08", "all steps", "upper third alone"):
             torch.manual_seed(seed)
             random.seed(seed)
             start = time.perf_counter()
-            if way == "upper third alone":
-                model, asked = lesson.upper_model(), lesson.lower_layers(tests)
-                cache = list(lesson.lower_layers(similar))
+            if variant == "upper third alone":
+                model, asked = pipelines.upper_model(), pipelines.lower_layers(tests)
+                cache = list(pipelines.lower_layers(similar))
                 passed = [random.sample(cache, len(cache)) for _ in range(passes)]
             else:
-                model, asked = lesson.new_model(way == "all steps"), tests
-                passed = [fixed if way == "as in lesson 08" else similar] * passes
-            quick = way != "as in lesson 08"
-            optimizer = lesson.adamw(model, fused=quick)
+                model, asked = pipelines.new_model(variant == "all steps"), tests
+                passed = [fixed if variant == "as in lesson 08" else similar] * passes
+            quick = variant != "as in lesson 08"
+            optimizer = pipelines.adamw(model, fused=quick)
             for loader in passed:
-                lesson.train_epoch(model, loader, optimizer, bf16 and quick)
+                pipelines.train_epoch(model, loader, optimizer, bf16 and quick)
             seconds = time.perf_counter() - start
             model.eval()
             with torch.no_grad():
                 answers = [(model(**batch).logits.argmax(-1), batch["labels"]) for batch in asked]
             predicted, true = (torch.cat(column).tolist() for column in zip(*answers))
-            found.setdefault(way, []).append((seconds, f1_score(true, predicted, average="macro")))
-            print(f"  score {data} seed {seed} {way}: {seconds:.1f} s, macro-F1 {found[way][-1][1]:.3f}", flush=True)
+            found.setdefault(variant, []).append((seconds, f1_score(true, predicted, average="macro")))
+            print(
+                f"  score {data} seed {seed} {variant}: {seconds:.1f} s, macro-F1 {found[variant][-1][1]:.3f}",
+                flush=True,
+            )
     first = [seconds for seconds, _ in found["as in lesson 08"]]
     result = []
-    for way, runs in found.items():
+    for variant, runs in found.items():
         seconds, scores = zip(*runs)
         times = statistics.median(a / b for a, b in zip(first, seconds))
-        row = {"part": "score", "data": data, "rows": labels, "way": way, "seconds": statistics.median(seconds)}
+        row = {"part": "score", "data": data, "rows": labels, "way": variant, "seconds": statistics.median(seconds)}
         result.append(
             {**row, "times": times, "value": statistics.mean(scores), "low": min(scores), "high": max(scores)}
         )
@@ -362,7 +372,7 @@ def score(data, path, seeds=3, labels=800, passes=4):
 
 
 def draw(table, file):
-    """One panel a part and data set: how many times as fast each way is as the part's first."""
+    """One panel a part and data set: how many times as fast each variant is as the part's first."""
     from matplotlib.figure import Figure
 
     panels = [(key, rows) for key, rows in table.dropna(subset="times").groupby(["part", "data", "rows"], sort=False)]
@@ -381,7 +391,7 @@ def draw(table, file):
     print(f"drawn: {file}")
 
 
-def main():
+def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tweets", metavar="FILE", help="real tweets, beside the course's own")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=", ".join(PARTS))
@@ -391,7 +401,7 @@ def main():
     parser.add_argument(
         "--store", metavar="FILE", type=Path, nargs="?", const=STORED, help="default: benchmarks/speed.csv"
     )
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     df, data = load_tweets(), "course"
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
@@ -413,17 +423,16 @@ def main():
         found = [row for part in PARTS if part in args.parts for row in jobs[part]()]
     table = pd.DataFrame(found).reindex(columns=COLUMNS)
     table["machine"] = machine()
-    if {"train", "batch", "score"} & set(args.parts):
-        import ways
+    if TRAINS & set(args.parts):
+        import pipelines
 
-        table["weights"] = sum(weights.numel() for weights in ways.L.new_model().parameters())
+        weights = sum(weights.numel() for weights in pipelines.new_model().parameters())
+        table["weights"] = table["part"].isin(TRAINS).map({True: weights})  # the other parts have no network
     print(f"\n{table['machine'][0]}, Python {platform.python_version()}")
     print(table.drop(columns=["machine", "weights"]).round(2).to_string(index=False))
-    draw(table, HERE / "speed.png")
+    draw(table, (args.store or STORED).with_suffix(".png"))
     if args.store:
-        kept = pd.read_csv(args.store) if args.store.exists() else table.head(0)
-        same = kept["part"].isin(table["part"]) & (kept["weights"].isna() | kept["weights"].isin(table["weights"]))
-        pd.concat([kept[~same], table]).round(4).to_csv(args.store, index=False)
+        store(args.store, table.round(4), KEY)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,18 @@ def machine():
     return f"{psutil.cpu_count()} cores, {processor}"
 
 
+def has_bfloat16(device):
+    """Whether a device, "cpu" or "cuda", computes in bfloat16 itself; others imitate it, slower than float32.
+
+    The hardware is asked, not timed as in the lesson: a busy minute must not decide what a stored table was made with.
+    """
+    import torch
+
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.cpu.get_capabilities().get("avx512_bf16", False)
+
+
 def check_python():
     assert sys.version_info >= (3, 11), (
         f"Python {sys.version_info[0]}.{sys.version_info[1]}: install Python 3.11 or newer"

@@ -21,6 +21,7 @@ from tqdm import tqdm
 ROOT = Path(__file__).resolve().parents[1]
 LESSONS = ROOT / "notebooks"
 STORED = ROOT / "benchmarks" / "lessons.csv"
+KEY = ["lesson", "machine", "source", "data"]  # what tells two rows of that table apart
 
 
 class PeakMemory(threading.Thread):
@@ -76,16 +77,18 @@ def run(path, bar, write=False):
 
 
 def store(results):
-    """Put what the lessons took into the table, in place of what they took before on the same machine and checkpoints."""
+    """Merge what the lessons took into the table: one row for each lesson, machine, checkpoint source and data set."""
     import pandas as pd
     from environment import machine
+    from tables import store as merge_into
+
+    from transfer_learning.tweets import DEFAULT
 
     source = os.environ.get("TRANSFER_LEARNING_SOURCE") or "embedded"
-    rows = [(name, machine(), source, round(seconds), round(peak / 2**20)) for name, _, seconds, peak in results]
-    table = pd.DataFrame(rows, columns=["lesson", "machine", "source", "seconds", "megabytes"])
-    kept = [pd.read_csv(STORED)] if STORED.exists() else []
-    table = pd.concat([*kept, table]).drop_duplicates(["lesson", "machine", "source"], keep="last")
-    table.sort_values(["lesson", "machine", "source"]).to_csv(STORED, index=False)
+    tweets = Path(os.environ.get("TWEETS_CSV") or DEFAULT)
+    data = "course" if tweets.resolve() == DEFAULT.resolve() else tweets.name
+    rows = [(name, machine(), source, data, round(seconds), round(peak / 2**20)) for name, _, seconds, peak in results]
+    merge_into(STORED, pd.DataFrame(rows, columns=[*KEY, "seconds", "megabytes"]), KEY, sort=True)
 
 
 def main():
