@@ -19,6 +19,7 @@ from pathlib import Path
 import nbformat
 
 ROOT = Path(__file__).resolve().parents[1]
+STUB = "# your code here"  # in place of a solution; nbgrader's own raises an error before the check can say something
 
 SET_UP = """\
 # @title Set-up (run me)
@@ -121,45 +122,28 @@ def key_points(path):
     return ""
 
 
-def misconceptions():
-    """The mistakes that the checks can name, by the lesson whose homework it is; under "" those of any homework."""
-    checks = ROOT / "transfer_learning" / "check"
-    table = tomllib.loads((checks / "misconceptions.toml").read_text(encoding="utf-8"))
-    found = {slug: set() for slug in table}
-    for file in sorted(checks.glob("*.py")):
-        source = file.read_text(encoding="utf-8")
-        for slug in table:
-            if f'"{slug}"' in source:
-                found[slug] |= set(re.findall(r'@homework\("(\w+)"\)', source)) or {""}
-    by_lesson = {}
-    for slug, places in found.items():
-        for place in places if len(places) <= 2 and "" not in places else {""}:
-            by_lesson.setdefault(place, []).append(table[slug])
-    return by_lesson
-
-
 def _bullets(entries):
-    return "\n".join(f"- **{entry['name']}**: {entry['why']}" for entry in entries)
+    return "\n".join(f"- **{entry['name']}**: {entry['why']}" for entry in entries.values())
 
 
 def write_teaching(root):
     """What a teacher can say about each lesson, and where learners stumble, from the lessons and the checks."""
-    mistakes, parts = misconceptions(), []
+    table = ROOT / "transfer_learning" / "check" / "misconceptions.toml"
+    mistakes, parts = tomllib.loads(table.read_text(encoding="utf-8")), []
     for path in lessons(root):
         name, minutes, question, write = (part.strip() for part in lesson_row(path, root).split("|")[1:-1])
         parts.append(f"### {name}\n\n{minutes} minutes. {question}\n\n{key_points(path)}")
-        if path.stem in mistakes:
+        if own := mistakes.get(f"hw{path.stem[:2]}"):
             parts.append(f"Where learners stumble in the homework, {write}:")
-            parts.append(_bullets(mistakes[path.stem]))
-    parts.append(f"### In any homework\n\n{_bullets(mistakes[''])}")
+            parts.append(_bullets(own))
+    parts.append(f"### In any homework\n\n{_bullets(mistakes['any'])}")
     write_between(root / "teaching.md", "lesson by lesson", "\n\n".join(parts))
 
 
 def write_exercises(root):
     """What learners get is what nbgrader makes of solutions/."""
     with tempfile.TemporaryDirectory() as scratch:
-        # its own stub raises an error, where the check should be heard
-        stub = {"ClearSolutions": {"code_stub": {"python": "# your code here"}}}
+        stub = {"ClearSolutions": {"code_stub": {"python": STUB}}}
         (Path(scratch) / "nbgrader_config.json").write_text(json.dumps(stub))
         for path in homework(root):
             name = path.parent.name

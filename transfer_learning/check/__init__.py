@@ -6,10 +6,10 @@ Each file hwNN_NAME.py is found by itself.
 from importlib import import_module
 from pathlib import Path
 
-from ._engine import CHECKS, HOMEWORK, MISCONCEPTIONS, NotYet, misconception, progress
+from ._engine import CHECKS, HOMEWORK, MISCONCEPTIONS, NotYet, look, misconception, progress
 
 for _file in sorted(Path(__file__).parent.glob("hw*.py")):
     import_module(f"{__name__}.{_file.stem}")
 globals().update(CHECKS)
 
-__all__ = ["HOMEWORK", "MISCONCEPTIONS", "NotYet", "misconception", "progress", *CHECKS]
+__all__ = ["HOMEWORK", "MISCONCEPTIONS", "NotYet", "look", "misconception", "progress", *CHECKS]

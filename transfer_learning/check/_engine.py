@@ -16,6 +16,7 @@ import linecache
 import operator
 import os
 import random
+import re
 import sys
 import sysconfig
 import threading
@@ -25,7 +26,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 8  # how long the learner's code may take in one check, all calls together
 PRINTED = 100_000  # how many characters the learner's code may print meanwhile
 SHOWN = 1_000  # how many of them are shown
@@ -72,6 +72,7 @@ class NotYet(Exception):
         super().__init__(saw)
         self.misconception, self.saw = misconception, saw
         self.name = self.why = self.lesson = self.section = ""
+        self.shown = False
 
     def belongs_to(self, lesson):
         """Look the mistake up in the table of this lesson's homework."""
@@ -104,7 +105,9 @@ class NotYet(Exception):
         """IPython calls this in place of printing a traceback: the block, then one line for the error itself."""
         from IPython.display import display
 
-        display({"text/plain": str(self), "text/html": self._repr_html_()}, raw=True)
+        if not self.shown:  # IPython asks a second time, for its history
+            display({"text/plain": str(self), "text/html": self._repr_html_()}, raw=True)
+            self.shown = True
         return [f"Not yet ({self.misconception}): see above."]
 
 
@@ -378,14 +381,15 @@ def _block(colour, body):
 
 def _address(lesson, section):
     """A link to a lesson's section that works from the notebook's folder; None on Colab, where no relative link works."""
-    path = ROOT / "notebooks" / f"{lesson}.ipynb"
-    if "google.colab" in sys.modules or not path.exists():
+    here, place = Path.cwd(), Path("notebooks") / f"{lesson}.ipynb"
+    course = next((folder for folder in (here, *here.parents) if (folder / place).exists()), None)
+    if "google.colab" in sys.modules or course is None:
         return None
-    from urllib.parse import quote
-
-    # JupyterLab's name for a heading: its text, with hyphens for spaces
-    fragment = "#" + quote((section or "").replace(" ", "-")) if section else ""
-    return Path(os.path.relpath(path)).as_posix() + fragment
+    cells = json.loads((course / place).read_text(encoding="utf-8"))["cells"]
+    heading = re.compile(rf"^#+ {re.escape(section or '')}$", flags=re.M)
+    cell = next((c["id"] for c in cells if c["cell_type"] == "markdown" and heading.search("".join(c["source"]))), None)
+    # JupyterLab finds a cell in a lesson that it has only just opened, a heading not yet
+    return Path(os.path.relpath(course / place)).as_posix() + (f"#cell-id={cell}" if cell else "")
 
 
 def _show_passed(verified):
@@ -420,6 +424,17 @@ def _recorded():
         return {lesson: str(day) for lesson, day in days.items()}
     except (OSError, ValueError, AttributeError):  # not there yet, or damaged: nothing is known
         return {}
+
+
+def look(picture):
+    """Return `picture()`; where the learner's answer is not ready for it, one line that says so, never an error."""
+    from ..show import Page
+
+    try:
+        return picture()
+    except (Exception, SystemExit) as error:
+        line = f"Nothing to see yet: {describe(error)}"
+        return Page(_block("#0072B2", html.escape(line)), line)
 
 
 def _record(lesson):
