@@ -62,7 +62,9 @@ def prompts():
 
 def write_sums():
     """Pin what is shipped: SHA-256 of every file in data/checkpoints, checked by `transfer_learning.checkpoint`."""
-    files = sorted(f for name in ("bert-base-uncased", "t5-small") for f in (CHECKPOINTS / name).glob("*"))
+    from transfer_learning.checkpoints import NAMES
+
+    files = sorted(f for name in NAMES for f in (CHECKPOINTS / name).glob("*"))
     lines = [f"{hashlib.sha256(f.read_bytes()).hexdigest()}  {f.relative_to(CHECKPOINTS).as_posix()}\n" for f in files]
     (CHECKPOINTS / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")
 

