@@ -204,7 +204,7 @@ def main(arguments):
     if args.command == "bench":
         return subprocess.run([ready(), str(ROOT / "benchmarks" / "speed.py"), *rest], env=environment()).returncode
     if args.command == "grade":
-        grader = [ready(), str(ROOT / "tools" / "grade.py"), os.path.abspath(args.folder)]
+        grader = [ready(), "-m", "grader", os.path.abspath(args.folder)]
         grader += ["--unsafe"] * args.unsafe
         return subprocess.run(grader, cwd=ROOT, env=environment()).returncode
     if args.command == "colab":

@@ -2,8 +2,9 @@
 
 python benchmarks/grader.py [N]    N submissions (default 30)
 
-nbgrader has no sandbox, so what is hostile here is hostile with measure: the fork bomb stops at 200 processes, and all of
-nbgrader's run is in a process namespace that ends with it. Both have the same time limit for a cell that hangs.
+nbgrader has no sandbox, so the hostile submissions are mild: the fork bomb stops at 200 processes, and nbgrader runs in a
+process namespace that ends with it. Both have the same time limit for a cell that hangs. The other submissions are known
+answers of tests/answers, right and wrong in turn.
 """
 
 import argparse
@@ -16,37 +17,26 @@ import tempfile
 import time
 from pathlib import Path
 
-import nbformat
-
 ROOT = Path(__file__).resolve().parents[1]
-HOMEWORK = "07_dataloaders"
+sys.path.insert(0, str(ROOT))
+from grader.tests.handed_in import HOMEWORK, hand_in, known_answers, notebook  # noqa: E402
+
 SECONDS = 60  # time limit
 HOSTILE = {
     "hang": "while True:\n    pass",
     "memory": "much = [bytearray(64 << 30)]",
     "forks": "import os, time\nfor _ in range(200):\n    if os.fork() == 0:\n        time.sleep(3600)\ntime.sleep(3600)",
 }
-HONEST = [
-    "val_dataloader = DataLoader(dataset=val_dataset, sampler=SequentialSampler(val_dataset), batch_size=32)",
-    "val_dataloader = DataLoader(val_dataset, batch_size=64)",
-    "val_dataloader = DataLoader(val_dataset, batch_size=32, shuffle=True)",
-    "val_dataloader = DataLoader(val_dataset, batch_size=32, drop_last=True)",
-    "val_dataloader = DataLoader(train_dataset, batch_size=32)",
-    "val_dataloader = DataLoader(val_dataset, sampler=range(len(val_dataset)))",
-    "val_dataloader = ...",
-]
 
 
-def hand_in(folder, count):
-    exercise = ROOT / "exercises" / HOMEWORK / "homework.ipynb"
-    answers = dict(HOSTILE)
-    answers |= {f"student{n:02}": HONEST[n % len(HONEST)] for n in range(count - len(HOSTILE))}
-    for name, answer in answers.items():
-        notebook = nbformat.read(exercise, as_version=4)
-        next(cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("solution")).source = answer
-        path = folder / name / HOMEWORK / "homework.ipynb"
-        path.parent.mkdir(parents=True)
-        nbformat.write(notebook, path)
+def hand_in_class(folder, count):
+    for name, answer in HOSTILE.items():
+        hand_in(folder, name, notebook(answer))
+    answers = known_answers().values()
+    right, wrong = ([made for slug, made in answers if (slug is None) == is_right] for is_right in (True, False))
+    known = [made for pair in zip(right, wrong) for made in pair]
+    for n in range(count - len(HOSTILE)):
+        hand_in(folder, f"student{n:02}", known[n % len(known)])
 
 
 def with_nbgrader(folder, submitted):
@@ -71,8 +61,8 @@ def with_nbgrader(folder, submitted):
 def with_this(submitted):
     """Seconds that `start.py grade` takes."""
     started = time.perf_counter()
-    command = [sys.executable, str(ROOT / "tools" / "grade.py"), str(submitted), "--seconds", str(SECONDS)]
-    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "grader", str(submitted), "--seconds", str(SECONDS)]
+    subprocess.run(command, cwd=ROOT, check=True, stderr=subprocess.DEVNULL)
     return time.perf_counter() - started
 
 
@@ -87,7 +77,7 @@ def main():
     count = parser.parse_args().count
     with tempfile.TemporaryDirectory() as scratch:
         submitted = Path(scratch) / "class"
-        hand_in(submitted, count)
+        hand_in_class(submitted, count)
         ours = with_this(submitted)
         print(f"start.py grade      {ours:6.0f} s for {count} submissions on {os.cpu_count()} cores", flush=True)
         theirs = with_nbgrader(Path(scratch), submitted)

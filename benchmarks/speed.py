@@ -37,7 +37,7 @@ from transfer_learning import load_tweets
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "tools")]
-from environment import has_bfloat16, machine  # noqa: E402
+from environment import has_bfloat16, machine, memory_bytes  # noqa: E402
 from tables import store  # noqa: E402
 
 STORED = HERE / "speed.csv"
@@ -70,12 +70,6 @@ def repeated(df, rows):
     return df.assign(message=df["message"] + " " + (df.index + 100_000).astype(str))
 
 
-def held(process):
-    """Bytes in memory; on Linux without the pages of program files, which a forked process maps in as it goes."""
-    info = process.memory_info()
-    return info.rss - getattr(info, "shared", 0)
-
-
 def measure(pipeline, path, context):
     """Run one pipeline in a new process; return its seconds, and by how many MB its memory grew at most."""
     import pipelines
@@ -86,15 +80,15 @@ def measure(pipeline, path, context):
     its.close()
     ours.recv()
     watched = psutil.Process(process.pid)
-    before = peak = held(watched)
+    before = peak = memory_bytes(watched)
     ours.send("go")
     while not ours.poll(0.002):
-        peak = max(peak, held(watched))
+        peak = max(peak, memory_bytes(watched))
     try:
         seconds = ours.recv()
     except EOFError:
         raise SystemExit(f"{NAMES.get(pipeline, pipeline)} failed; the lines above say why.") from None
-    peak = max(peak, held(watched))
+    peak = max(peak, memory_bytes(watched))
     ours.send("done")
     process.join()
     return seconds, (peak - before) / 2**20

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from conftest import ROOT
+from course import STUB
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed: the browser test needs it")
@@ -93,10 +94,10 @@ def test_lesson_00_shows_both_columns_and_an_environment_that_is_ok(browser, cou
 
 def solve(page, answer):
     """Type `answer` into the exercise's cell."""
-    cell = page.locator(".jp-CodeCell", has_text="# your code here").locator(".cm-content")
+    cell = page.locator(".jp-CodeCell", has_text=STUB).locator(".cm-content")
     cell.click()
     page.keyboard.press("Control+A")
-    page.keyboard.insert_text(f"{answer}\n# your code here")
+    page.keyboard.insert_text(f"{answer}\n{STUB}")
 
 
 def test_homework_07_from_unsolved_to_solved(browser, course):

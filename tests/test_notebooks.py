@@ -156,6 +156,19 @@ def test_what_stands_in_several_places_comes_from_one(tmp_path):
         )
 
 
+def test_the_teachers_page_knows_each_lesson_and_each_mistake():
+    import course
+
+    from transfer_learning.check import MISCONCEPTIONS
+
+    page = (ROOT / "teaching.md").read_text(encoding="utf-8")
+    for path in course.lessons():
+        assert re.search(rf"^\| {path.name[:2]} \| .+ \| .+ \|$", page, flags=re.M), path.name
+        assert f"](notebooks/{path.name})\n\n" in page
+        for entry in [*MISCONCEPTIONS.get(f"hw{path.name[:2]}", {}).values(), *MISCONCEPTIONS["any"].values()]:
+            assert f"- **{entry['name']}**: {entry['why']}" in page
+
+
 @pytest.mark.parametrize("wrong", ["course", "a/b/c", "https://github.com/a/b", ""])
 def test_a_wrong_repository_changes_nothing(wrong, tmp_path):
     import course

@@ -47,6 +47,12 @@ def has_bfloat16(device):
     return torch.cpu.get_capabilities().get("avx512_bf16", False)
 
 
+def memory_bytes(process):
+    """Memory of a `psutil.Process`, on Linux without program files, which forked processes share and map in as they go."""
+    info = process.memory_info()
+    return info.rss - getattr(info, "shared", 0)
+
+
 def check_python():
     assert sys.version_info >= (3, 11), (
         f"Python {sys.version_info[0]}.{sys.version_info[1]}: install Python 3.11 or newer"

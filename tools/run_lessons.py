@@ -14,6 +14,7 @@ from pathlib import Path
 
 import nbformat
 import psutil
+from environment import machine, memory_bytes
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from tqdm import tqdm
@@ -36,10 +37,7 @@ class PeakMemory(threading.Thread):
             try:
                 kernel = psutil.Process(self.client.km.provisioner.pid)
                 held = kernel.memory_info().rss
-                for process in kernel.children(recursive=True):
-                    info = process.memory_info()
-                    # on Linux without the pages of program files, which the kernel has in memory already
-                    held += info.rss - getattr(info, "shared", 0)
+                held += sum(map(memory_bytes, kernel.children(recursive=True)))  # they share the kernel's program files
                 self.peak = max(self.peak, held)
             except (AttributeError, psutil.Error):  # not started yet, or gone
                 continue
@@ -79,7 +77,6 @@ def run(path, bar, write=False):
 def store(results):
     """Merge what the lessons took into the table: one row for each lesson, machine, checkpoint source and data set."""
     import pandas as pd
-    from environment import machine
     from tables import store as merge_into
 
     from transfer_learning.tweets import DEFAULT

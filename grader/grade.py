@@ -1,9 +1,10 @@
 """Grade a folder of homework, each submission in a sandbox; write grades.csv and class.html into the folder.
 
-python tools/grade.py FOLDER             FOLDER/student/07_dataloaders/homework.ipynb, or FOLDER/student.ipynb
-python tools/grade.py FOLDER --unsafe    without a sandbox, where there is none
+python -m grader FOLDER             FOLDER/student/07_dataloaders/homework.ipynb, or FOLDER/student.ipynb
+python -m grader FOLDER --unsafe    without a sandbox, where there is none
 
-Interrupted, it goes on where it was: a submission that has not changed since it was graded is not run again.
+After an interruption it continues where it stopped: a submission that has not changed since it was graded is not run
+again.
 """
 
 import argparse
@@ -13,31 +14,40 @@ import queue
 import sys
 import threading
 import time
-import tomllib
 from pathlib import Path
 
 import nbformat
-from grading import report, sandbox, submissions
 from nbformat.v4 import new_output
 from tqdm import tqdm
 
-from transfer_learning.check import MISCONCEPTIONS
+from transfer_learning import check
+
+from . import gradebook, report, sandbox, submissions
 
 ROOT = Path(__file__).resolve().parents[1]
-STOPPED = {
+STOP_REASONS = {
     "time": "stopped: not done after {seconds} s",
     "memory": "stopped: more than {gb:g} GB of memory",
     "processes": "stopped: more than {processes} processes",
-    "worker": "stopped: it took the grading process down",
+    "server": "stopped: it took the grading process down",
 }
-TAMPERED = "not counted: once this notebook had run, its check could be fooled; look at it by hand"
+TAMPERED = "not counted: after this notebook had run, its check could be fooled; look at it by hand"
 
 
-def teachers(limits):
-    """The teacher's copy of every homework: {NN_name: Teacher}."""
-    wrong = tomllib.loads((ROOT / "tools/grading/wrong_answers.toml").read_text(encoding="utf-8"))
+def misconception(slug, homework):
+    """Return the entry (name, why, ...) of a misconception in a homework; None for anything a check cannot say."""
+    if not isinstance(slug, str):  # a submission may claim anything
+        return None
+    try:
+        return check.misconception(slug, homework)
+    except KeyError:
+        return None
+
+
+def assignments(limits):
+    """Return the teacher's copy of every homework: {NN_name: Assignment}."""
     paths = sorted((ROOT / "solutions").glob("[0-9][0-9]_*/homework.ipynb"))
-    return {path.parent.name: submissions.Teacher(path, wrong.get(path.parent.name), limits) for path in paths}
+    return {path.parent.name: gradebook.Assignment(path, limits) for path in paths}
 
 
 def grade(folder, unsafe=False, limits=sandbox.LIMITS, workers=None):
@@ -51,104 +61,102 @@ def grade(folder, unsafe=False, limits=sandbox.LIMITS, workers=None):
     limits : dict
         As `sandbox.LIMITS`.
     workers : int, optional
-        How many submissions run side by side; default: one for each core that has the memory.
+        How many submissions run side by side; by default one for each core, if there is enough memory.
 
     Returns
     -------
     list of dict
-        A row for each submission, as in grades.csv.
+        One row for each submission, as in grades.csv.
     """
     if not unsafe:
         sandbox.assert_available([folder])
-    known = teachers(limits)
-    found = submissions.collect(folder, known)
-    own = folder / ".grading"
-    own.mkdir(exist_ok=True)
-    if not (own / "gradebook.db").exists():  # without it the points are lost too
-        (own / "results.jsonl").unlink(missing_ok=True)
-    db_url = f"sqlite:///{own / 'gradebook.db'}"
-    log = _Log(own / "results.jsonl")
-    notebooks = {n: notebook for n, notebook in enumerate(_read(found, known)) if notebook is not None}
-    todo = {n: notebook for n, notebook in notebooks.items() if not log.has(found[n])}
-    with tqdm(total=len(found), initial=len(found) - len(todo), unit="submission") as bar:
-        for result in _run(found, todo, known, db_url, folder, unsafe, limits, workers):
-            submission, notebook, entry = result
+    known = assignments(limits)
+    handed_in = submissions.collect(folder, known)
+    records = folder / ".grading"
+    records.mkdir(exist_ok=True)
+    if not (records / "gradebook.db").exists():  # without it the points are lost too
+        (records / "results.jsonl").unlink(missing_ok=True)
+    db_url = f"sqlite:///{records / 'gradebook.db'}"
+    log = _Log(records / "results.jsonl")
+    pairs = [(submission, notebook) for submission, notebook in _read(handed_in, known) if not log.has(submission)]
+    with tqdm(total=len(handed_in), initial=len(handed_in) - len(pairs), unit="submission") as bar:
+        for submission, notebook, entry in _run(pairs, known, db_url, folder, unsafe, limits, workers):
             known[submission.homework].save(notebook, submission, db_url)
-            place = own / "autograded" / submission.student / submission.homework / "homework.ipynb"
-            place.parent.mkdir(parents=True, exist_ok=True)
-            nbformat.write(notebook, place)
+            path = records / "autograded" / submission.student / submission.homework / "homework.ipynb"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            nbformat.write(notebook, path)
             log.add(submission, entry)
             bar.update()
-    return _rows(found, known, log, db_url)
+    return _rows(handed_in, known, log, db_url)
 
 
-def _read(found, known):
-    """Each submission's notebook; None, and the reason in `problem`, where there is none to grade."""
-    taken = {}
-    for submission in found:
-        notebook = None
+def _read(handed_in, known):
+    """Yield (submission, notebook) where there is a notebook to grade; elsewhere set the submission's `problem`."""
+    first_ones = {}
+    for submission in handed_in:
         try:
             if not submission.problem:
                 notebook = submission.read(known)
-                first = taken.setdefault((submission.student, submission.homework), submission)
+                first = first_ones.setdefault((submission.student, submission.homework), submission)
                 if first is not submission:
                     raise submissions.NotReadable(f"a second notebook for this homework; {first.path.name} was taken")
         except (submissions.NotReadable, OSError) as problem:
-            submission.problem, notebook = str(problem), None
-        yield notebook
+            submission.problem = str(problem)
+        if not submission.problem:
+            yield submission, notebook
 
 
-def _run(found, todo, known, db_url, folder, unsafe, limits, workers):
-    """Run notebooks side by side; yield (submission, notebook with its outputs, entry) as they are done."""
-    if not todo:
+def _run(pairs, known, db_url, folder, unsafe, limits, workers):
+    """Run notebooks side by side; yield (submission, notebook with its outputs, log entry) as each is done."""
+    if not pairs:
         return
-    names = sorted({found[n].homework for n in todo})
+    names = sorted({submission.homework for submission, _ in pairs})
     imports = "\n".join(dict.fromkeys("\n".join(known[name].imports for name in names).splitlines()))
     jobs, results = queue.Queue(), queue.Queue()
 
-    def lane(index):
-        worker = sandbox.Worker(index, imports, [folder], unsafe, limits)
+    def serve(index):
+        server = sandbox.ForkServer(index, imports, [folder], unsafe, limits)
         try:
-            worker.start()
-            for n, pairs in iter(jobs.get, None):
+            server.start()
+            for submission, notebook in iter(jobs.get, None):
                 started = time.monotonic()
-                replies, end = worker.run([request for _, request in pairs])
-                results.put((n, pairs, replies, end, time.monotonic() - started))
+                requests = known[submission.homework].requests(notebook)
+                replies, end = server.run([request for _, request in requests])
+                results.put((submission, notebook, requests, replies, end, time.monotonic() - started))
         except Exception as error:
             results.put(error)
         finally:
-            worker.stop()
+            server.stop()
 
-    count = workers or sandbox.workers_for(len(todo))
-    lanes = [threading.Thread(target=lane, args=[index], daemon=True) for index in range(count)]
-    for thread in lanes:
+    count = workers or sandbox.worker_count(len(pairs))
+    threads = [threading.Thread(target=serve, args=[index], daemon=True) for index in range(count)]
+    for thread in threads:
         thread.start()
-    for name in names:  # meanwhile the workers import
+    for name in names:  # while the fork servers import
         known[name].record(db_url)
-    for n, notebook in todo.items():
-        todo[n] = known[found[n].homework].restore(notebook, found[n], db_url)
-        jobs.put((n, known[found[n].homework].requests(todo[n])))
-    for _ in lanes:
+    for submission, notebook in pairs:
+        jobs.put((submission, known[submission.homework].restore(notebook, submission, db_url)))
+    for _ in threads:
         jobs.put(None)
-    for _ in range(len(todo)):
+    for _ in pairs:
         result = results.get()
         if isinstance(result, Exception):
             raise result
-        n, pairs, replies, end, seconds = result
-        entry = settle(pairs, replies, end, limits)
-        entry["notes"] = [*found[n].notes, *entry["notes"]]
-        yield found[n], todo[n], entry | {"seconds": round(seconds, 1)}
-    for thread in lanes:
+        submission, notebook, requests, replies, end, seconds = result
+        entry = write_outputs(requests, replies, end, limits, submission.homework)
+        entry["notes"] = [*submission.notes, *entry["notes"]]
+        yield submission, notebook, entry | {"seconds": round(seconds, 1)}
+    for thread in threads:
         thread.join()
 
 
-def settle(pairs, replies, end, limits):
-    """Write outputs into the cells, for nbgrader to score; return the misconceptions and what a teacher should know.
+def write_outputs(requests, replies, end, limits, homework):
+    """Write outputs into the cells, for nbgrader to score; return the misconceptions, and notes for the teacher.
 
-    What a submission says about its other cells is only shown; of a check cell only the verdict counts.
+    Outputs of other cells are only shown; of a check cell only the verdict counts.
     """
     misconceptions, notes = [], []
-    for n, ((cell, request), reply) in enumerate(itertools.zip_longest(pairs, replies), 1):
+    for n, ((cell, request), reply) in enumerate(itertools.zip_longest(requests, replies), 1):
         cell.execution_count = n
         if reply is None:
             if request["check"]:
@@ -167,7 +175,7 @@ def settle(pairs, replies, end, limits):
             notes.append(TAMPERED)
         elif reply.get("passed") is not True or reply.get("tampered") is not False:
             cell.outputs.append(_error("NotYet", str(reply.get("error"))))
-            if reply.get("misconception") in MISCONCEPTIONS:
+            if misconception(reply.get("misconception"), homework):
                 misconceptions.append(reply["misconception"])
             notes.append(" ".join(str(reply.get("saw") or reply.get("error")).split()))
     return {"misconceptions": misconceptions, "notes": notes}
@@ -179,17 +187,17 @@ def _error(name, text):
 
 def _why_stopped(end, limits, cell):
     kind, _, number = end.partition(" ")
-    if kind in STOPPED:
-        why = STOPPED[kind].format(**limits, gb=limits["bytes"] / 2**30)
+    if kind in STOP_REASONS:
+        why = STOP_REASONS[kind].format(**limits, gb=limits["bytes"] / 2**30)
     elif kind == "signal":
-        why = f"stopped: its process was killed ({sandbox.name_signal(int(number))})"
+        why = f"stopped: its process was killed ({sandbox.signal_name(int(number))})"
     else:
         why = "stopped: it ended its own kernel"
     return f"{why}, in code cell {cell}"
 
 
 class _Log:
-    """What was graded before: one line of JSON for each submission, the last one counts."""
+    """Remembers what was graded before: one line of JSON for each submission; the last one counts."""
 
     def __init__(self, path):
         self.path, self.entries = path, {}
@@ -199,25 +207,25 @@ class _Log:
         for line in text.splitlines():
             try:
                 entry = json.loads(line)
-            except ValueError:  # interrupted while writing it
+            except ValueError:  # interrupted while writing this line
                 continue
             self.entries[entry["student"], entry["homework"]] = entry
 
     def has(self, submission):
         entry = self.entries.get((submission.student, submission.homework))
-        return entry is not None and entry["key"] == submission.key
+        return entry is not None and entry.get("digest") == submission.digest
 
     def add(self, submission, entry):
-        entry = {"student": submission.student, "homework": submission.homework, "key": submission.key, **entry}
+        entry = {"student": submission.student, "homework": submission.homework, "digest": submission.digest, **entry}
         self.entries[submission.student, submission.homework] = entry
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
 
 
-def _rows(found, known, log, db_url):
-    points = submissions.points(db_url, {(s.homework, s.student) for s in found if not s.problem})
+def _rows(handed_in, known, log, db_url):
+    points = gradebook.points(db_url, {(s.homework, s.student) for s in handed_in if not s.problem})
     rows = []
-    for submission in found:
+    for submission in handed_in:
         row = {"student": submission.student, "homework": submission.homework, "misconceptions": [], "points": None}
         if submission.homework:
             row["max_points"] = known[submission.homework].points
@@ -236,11 +244,13 @@ def _rows(found, known, log, db_url):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        "grader", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--unsafe", action="store_true", help=f"no sandbox: {sandbox.UNSAFE}")
-    parser.add_argument("--seconds", type=int, default=sandbox.LIMITS["seconds"], help="time for one submission")
-    parser.add_argument("--workers", type=int, help="submissions side by side; default: one for each core")
+    parser.add_argument("--seconds", type=int, default=sandbox.LIMITS["seconds"], help="time limit for one submission")
+    parser.add_argument("--workers", type=int, help="submissions to run side by side; default: one for each core")
     args = parser.parse_args(arguments)
     folder = args.folder.resolve()
     if not folder.is_dir():
@@ -251,17 +261,13 @@ def main(arguments=None):
         rows = grade(folder, args.unsafe, sandbox.LIMITS | {"seconds": args.seconds}, args.workers)
     except sandbox.NoSandbox as reason:
         return f"Not graded: {reason}. {sandbox.INSTALL}. Or give --unsafe: then {sandbox.UNSAFE}."
-    except (submissions.CannotRecord, RuntimeError) as error:
+    except (gradebook.CannotRecord, RuntimeError) as error:
         return str(error)
     except KeyboardInterrupt:
-        return "Interrupted; the same command goes on where it was."
+        return "Interrupted; run the same command again to continue."
     if not rows:
         return f"No submissions in {args.folder}: expected STUDENT/NN_name/homework.ipynb, or STUDENT.ipynb."
     report.write_csv(folder / "grades.csv", rows)
-    report.write_page(folder / "class.html", rows, MISCONCEPTIONS)
+    report.write_page(folder / "class.html", rows, misconception)
     print(f"{report.summary(rows)} See {args.folder / 'grades.csv'} and {args.folder / 'class.html'}.")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

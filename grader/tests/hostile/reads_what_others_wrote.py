@@ -7,6 +7,8 @@ for start in (
     "FOLDER",
     "ROOT/solutions",
     "ROOT/tests",
+    "ROOT/grader/grade.py",
+    "ROOT/grader/tests",
     "/root",
     "/home",
     "/proc/1/root",
@@ -20,5 +22,5 @@ for start in (
             pass
     for folder, _, files in os.walk(start):
         for file in files:
-            if file.endswith((".ipynb", ".db", ".jsonl")):
+            if start.startswith(("FOLDER", "ROOT")) or file.endswith((".ipynb", ".db", ".jsonl")):
                 print("FOUND", folder, file)

@@ -1,4 +1,4 @@
-"""For the next submission in the same worker: modules that answer for it, and a process that waits for it."""
+"""Leaves modules that answer for the next submission of this fork server, and a process that waits for it."""
 
 import os
 import subprocess

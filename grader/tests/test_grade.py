@@ -12,33 +12,40 @@ import tempfile
 import threading
 import time
 
-import course
-import grade
 import nbformat
 import psutil
 import pytest
-from conftest import ROOT
-from grading import report, sandbox
-from nbgrader.utils import determine_grade
+from nbgrader.utils import determine_grade, is_grade
+
+from grader import grade, report, sandbox
+
+from .handed_in import HOMEWORK, ROOT, check_cell, hand_in, known_answers, notebook
 
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # about nbgrader's own queries
-HOMEWORK = "07_dataloaders"
-HOSTILE = sorted((ROOT / "tests" / "hostile").glob("*.py"))
+HOSTILE = sorted((ROOT / "grader" / "tests" / "hostile").glob("*.py"))
 LIMITS = sandbox.LIMITS | {"seconds": 40, "bytes": 3 * 2**29}
-ANSWERS = {
-    "right": ("val_dataloader = DataLoader(val_dataset, batch_size=16)", 10, []),
-    "right, other cells": (
-        "order = range(len(val_dataset))\nval_dataloader = DataLoader(val_dataset, 7, sampler=order)",
-        10,
-        [],
-    ),
-    "shuffled": ("val_dataloader = DataLoader(val_dataset, batch_size=16, shuffle=True)", 0, ["random-order"]),
-    "dropped": ("val_dataloader = DataLoader(val_dataset, batch_size=32, drop_last=True)", 0, ["dropped-last-batch"]),
-    # passes the visible check, which has 200 rows
-    "hard-coded": ("val_dataloader = DataLoader(val_dataset, sampler=range(200))", 0, ["part-of-the-rows"]),
-    "nothing": ("val_dataloader = ...", 0, ["nothing-yet"]),
-    "no name": ("", 0, []),
-}
+RIGHT = "val_dataloader = DataLoader(val_dataset, batch_size=16)"
+SHUFFLED = "val_dataloader = DataLoader(val_dataset, batch_size=16, shuffle=True)"
+
+
+def answers():
+    """Return each known right answer and one wrong one for each misconception: name -> (slug, notebook)."""
+    found = {
+        "passes the visible check": (
+            "part-of-the-rows",
+            notebook("val_dataloader = DataLoader(val_dataset, sampler=range(200))"),
+        ),
+        "deleted": (None, notebook("")),
+    }
+    slow = {"loader-never-ends", "never-ends"}
+    for name, (slug, made) in known_answers().items():
+        if slug is None or slug not in slow | {known for known, _ in found.values()}:
+            found[name] = slug, made
+    del found["right, drop_last that drops nothing"]  # it drops one of the hidden test's 331 rows
+    return found
+
+
+ANSWERS = answers()
 
 try:
     sandbox.assert_available()
@@ -46,20 +53,6 @@ try:
 except sandbox.NoSandbox as reason:
     why_not = str(reason)
 needs_sandbox = pytest.mark.skipif(why_not is not None, reason=f"no sandbox here: {why_not}")
-
-
-def notebook(answer, homework=HOMEWORK):
-    """The exercise, with an answer written into its (first) answer cell."""
-    found = nbformat.read(ROOT / "exercises" / homework / "homework.ipynb", as_version=4)
-    next(cell for cell in found.cells if cell.metadata.get("nbgrader", {}).get("solution")).source = answer
-    return found
-
-
-def hand_in(folder, student, content, homework=HOMEWORK):
-    path = folder / student / homework / "homework.ipynb"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content if isinstance(content, str) else nbformat.writes(content), encoding="utf-8")
-    return path
 
 
 def by_student(folder):
@@ -92,8 +85,9 @@ def server():
 def graded(tmp_path_factory, server):
     """One run over honest, broken and hostile submissions together, two at a time."""
     folder = tmp_path_factory.mktemp("class")
-    for name, (answer, _, _) in ANSWERS.items():
-        hand_in(folder, name, notebook(answer))
+    for name, (_, made) in ANSWERS.items():
+        hand_in(folder, name, made)
+    hand_in(folder, "right", notebook(RIGHT))
     for file in HOSTILE:
         text = file.read_text(encoding="utf-8")
         for word, value in (("FOLDER", folder), ("ROOT", ROOT), ("PORT", server[0])):
@@ -104,14 +98,14 @@ def graded(tmp_path_factory, server):
     hand_in(folder, "json of something else", "[1, 2]")
     lesson = (ROOT / "notebooks" / "05_padding_and_masking.ipynb").read_text(encoding="utf-8")
     hand_in(folder, "another notebook", lesson)
-    bare = notebook(ANSWERS["right"][0])
+    bare = notebook(RIGHT)
     bare.metadata = {}
     hand_in(folder, "no kernel", bare)
     for cell in bare.cells:
         cell.metadata = {}
     hand_in(folder, "no metadata", bare)
-    cheat = notebook("val_dataloader = DataLoader(val_dataset, shuffle=True)")
-    next(cell for cell in cheat.cells if cell.metadata.get("nbgrader", {}).get("grade")).source = "pass"
+    cheat = notebook(SHUFFLED)
+    check_cell(cheat).source = "pass"
     hand_in(folder, "check changed", cheat)
     cheat.cells = [cell for cell in cheat.cells if not cell.metadata.get("nbgrader", {}).get("grade")]
     hand_in(folder, "check deleted", cheat)
@@ -119,25 +113,24 @@ def graded(tmp_path_factory, server):
     (folder / "link" / HOMEWORK).mkdir()
     (folder / "link" / HOMEWORK / "homework.ipynb").symlink_to(folder / "right" / HOMEWORK / "homework.ipynb")
     (folder / "nothing handed in").mkdir()
-    (folder / "flat.ipynb").write_text(nbformat.writes(notebook(ANSWERS["right"][0])), encoding="utf-8")
-    (folder / "<b>=1+1.ipynb").write_text(nbformat.writes(notebook(ANSWERS["shuffled"][0])), encoding="utf-8")
-    known = grade.teachers(LIMITS)
-    for name, teacher in known.items():
-        hand_in(folder, "teacher", nbformat.read(teacher.path, as_version=4), name)
+    (folder / "flat.ipynb").write_text(nbformat.writes(notebook(RIGHT)), encoding="utf-8")
+    (folder / "<b>=1+1.ipynb").write_text(nbformat.writes(notebook(SHUFFLED)), encoding="utf-8")
+    for name, assignment in grade.assignments(LIMITS).items():
+        hand_in(folder, "teacher", assignment.notebook, name)
     rows = grade.grade(folder, limits=LIMITS, workers=2)
     report.write_csv(folder / "grades.csv", rows)
-    report.write_page(folder / "class.html", rows, grade.MISCONCEPTIONS)
+    report.write_page(folder / "class.html", rows, grade.misconception)
     return folder
 
 
 @needs_sandbox
 @pytest.mark.parametrize("name", ANSWERS)
 def test_an_answer_gets_its_points_and_its_misconception(name, graded):
-    _, points, slugs = ANSWERS[name]
-    row = by_student(graded)[name]
-    assert float(row["points"]) == points and float(row["max_points"]) == 10
-    assert row["misconceptions"].split() == slugs
-    assert bool(row["note"]) == (points == 0)
+    slug, row = ANSWERS[name][0], by_student(graded)[name]
+    right = name.startswith("right")
+    assert float(row["points"]) == 10 * right and float(row["max_points"]) == 10
+    assert row["misconceptions"] == (slug or "")
+    assert bool(row["note"]) != right
 
 
 @needs_sandbox
@@ -155,14 +148,17 @@ def test_no_attack_wins_a_point(file, graded):
         ("forks_without_end", "stopped: more than 32 processes"),
         ("allocates_64_gb", "stopped: "),  # memory or time, as quick as the machine hands out pages
         ("ends_the_kernel", "stopped: it ended its own kernel"),
-        ("patches_torch", "not counted: once this notebook had run, its check could be fooled"),
-        ("overwrites_the_check", "came at another place than in val_dataset"),
-        ("replaces_modules", "came at another place than in val_dataset"),
-        ("prints_a_pass", "came at another place than in val_dataset"),
+        ("patches_torch", "not counted: after this notebook had run, its check could be fooled"),
     ],
 )
 def test_a_row_says_what_became_of_an_attack(student, says, graded):
     assert says in by_student(graded)[student]["note"]
+
+
+@needs_sandbox
+@pytest.mark.parametrize("student", ["overwrites_the_check", "replaces_modules", "prints_a_pass"])
+def test_the_check_sees_through_an_attack(student, graded):
+    assert by_student(graded)[student]["misconceptions"] == "random-order"
 
 
 @needs_sandbox
@@ -223,30 +219,34 @@ def test_the_page_shows_the_class_without_the_network(graded):
     assert not re.search(r"(src|href|url)\s*[=(]", page) and "<script" not in page
     named = re.findall(r"<li><b>(.*?)</b> \((\d+) of", page)
     counts = [int(count) for _, count in named]
-    assert counts == sorted(counts, reverse=True) and named[0][0] == grade.MISCONCEPTIONS["random-order"]["name"]
+    assert (
+        counts == sorted(counts, reverse=True) and named[0][0] == grade.misconception("random-order", HOMEWORK)["name"]
+    )
     desc = re.search(r"<desc[^>]*>(.*?)</desc>", page)[1]
     assert all(f"{name}: {count} of" in desc for name, count in named)
     assert "<b>=1+1" not in page and "&lt;b&gt;=1+1" in page
 
 
+@pytest.mark.slow
+@pytest.mark.slow
 @needs_sandbox
 def test_interrupted_it_leaves_no_process_and_goes_on(tmp_path):
     """What was graded is not run again, unless it has changed; a torn last line of the log does no harm."""
-    slow = f"import time\ntime.sleep(2)\n{ANSWERS['right'][0]}"
+    slow = f"import time\ntime.sleep(2)\n{RIGHT}"
     for student in "abc":
         hand_in(tmp_path, student, notebook(slow))
-    command = [sys.executable, str(ROOT / "tools" / "grade.py"), str(tmp_path), "--workers", "1"]
+    command = [sys.executable, "-m", "grader", str(tmp_path), "--workers", "1"]
     log = tmp_path / ".grading" / "results.jsonl"
 
     def graded():
         return [json.loads(line)["student"] for line in log.read_text().splitlines() if line.endswith("}")]
 
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as first:
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as first:
         until = time.monotonic() + 120
         while not (log.exists() and len(graded()) == 2) and time.monotonic() < until:
             time.sleep(0.1)
         first.send_signal(signal.SIGINT)
-        assert "the same command goes on where it was" in first.communicate(timeout=30)[1]
+        assert "run the same command again to continue" in first.communicate(timeout=30)[1]
     assert graded() == ["a", "b"]
     until = time.monotonic() + 20
     while (left := graders(str(tmp_path))) and time.monotonic() < until:
@@ -255,7 +255,7 @@ def test_interrupted_it_leaves_no_process_and_goes_on(tmp_path):
     with open(log, "a") as file:
         file.write('{"student": "c')
     hand_in(tmp_path, "b", notebook(f"{slow}  # changed"))
-    assert subprocess.run(command, capture_output=True).returncode == 0
+    assert subprocess.run(command, cwd=ROOT, capture_output=True).returncode == 0
     assert graded() == ["a", "b", "b", "c"]
     assert [float(row["points"]) for row in by_student(tmp_path).values()] == [10, 10, 10]
 
@@ -267,32 +267,24 @@ def graders(mark):
 
 @needs_sandbox
 def test_each_check_still_tells_right_from_wrong(graded):
-    """The teacher's own answers get full points; that takes the known wrong answer of each homework to be refused."""
+    """The teacher's own answers get full points only if each check also rejects the same answer spoiled."""
     with open(graded / "grades.csv", encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["student"] == "teacher"]
-    assert [row["homework"] for row in rows] == list(grade.teachers(LIMITS))
+    assert [row["homework"] for row in rows] == list(grade.assignments(LIMITS))
     assert [row["note"] for row in rows] == [""] * len(rows)
     assert [row["points"] for row in rows] == [row["max_points"] for row in rows]
 
 
-def test_the_teachers_page_knows_each_lesson_and_each_mistake():
-    page, mistakes = (ROOT / "teaching.md").read_text(encoding="utf-8"), course.misconceptions()
-    assert {entry["name"] for entries in mistakes.values() for entry in entries} == {
-        entry["name"] for entry in grade.MISCONCEPTIONS.values()
-    }
-    for path in course.lessons():
-        assert re.search(rf"^\| {path.name[:2]} \| .+ \| .+ \|$", page, flags=re.M), path.name
-        assert f"](notebooks/{path.name})\n\n" in page
-        for entry in [*mistakes.get(path.stem, []), *mistakes[""]]:
-            assert f"- **{entry['name']}**: {entry['why']}" in page
-
-
-def test_every_homework_has_a_wrong_answer():
-    assert all(teacher.wrong for teacher in grade.teachers(LIMITS).values())
+def test_each_check_cell_is_tried_on_a_spoiled_answer():
+    for assignment in grade.assignments(LIMITS).values():
+        for cell in filter(is_grade, assignment.notebook.cells):
+            right, wrong = assignment.canaries(cell)
+            assert right["right"] and not wrong["right"]
+            assert "= spoil(" in wrong["answer"] and "= spoil(" not in right["answer"]
 
 
 def test_without_a_sandbox_it_refuses_in_one_line(tmp_path, monkeypatch):
-    hand_in(tmp_path, "right", notebook(ANSWERS["right"][0]))
+    hand_in(tmp_path, "right", notebook(RIGHT))
     monkeypatch.setattr(sandbox.shutil, "which", lambda name: None)
     said = grade.main([str(tmp_path)])
     assert said.startswith("Not graded: bubblewrap is not installed") and "apt install bubblewrap" in said
@@ -300,11 +292,12 @@ def test_without_a_sandbox_it_refuses_in_one_line(tmp_path, monkeypatch):
     assert not (tmp_path / "grades.csv").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="grading needs fork")
 def test_unsafe_says_what_it_means_and_grades(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sandbox.shutil, "which", lambda name: None)
-    for name in ("right", "shuffled"):
-        hand_in(tmp_path, name, notebook(ANSWERS[name][0]))
+    for name, answer in (("right", RIGHT), ("shuffled", SHUFFLED)):
+        hand_in(tmp_path, name, notebook(answer))
     hand_in(tmp_path, "ends", notebook("exit()"))
     assert grade.main([str(tmp_path), "--unsafe", "--workers", "1"]) == 0
     assert "runs with your rights" in capsys.readouterr().err
@@ -321,15 +314,15 @@ def test_a_wrong_folder_is_one_line(content, tmp_path):
 
 
 def test_a_reply_without_its_token_is_not_heard():
-    ours, theirs = socket.socketpair()
+    local, remote = socket.socketpair()
     silent, _other = socket.socketpair()
-    with ours, theirs, silent, _other:
-        lines = sandbox._Lines(ours)
-        worker = sandbox.Worker(0, "")
-        worker.control = silent
-        theirs.sendall(b'{"passed": true, "tampered": false}\n{"token": "guessed", "passed": true}\n[]\nnonsense\n')
-        theirs.shutdown(socket.SHUT_WR)
-        assert worker._ask(lines, {"source": ""}, time.monotonic() + 5) is None
+    with local, remote, silent, _other:
+        lines = sandbox._LineReader(local)
+        server = sandbox.ForkServer(0, "")
+        server.control = silent
+        remote.sendall(b'{"passed": true, "tampered": false}\n{"token": "guessed", "passed": true}\n[]\nnonsense\n')
+        remote.shutdown(socket.SHUT_WR)
+        assert server._ask(lines, {"source": ""}, time.monotonic() + 5) is None
 
 
 def test_a_verdict_counts_only_with_an_untouched_check():
@@ -341,8 +334,8 @@ def test_a_verdict_counts_only_with_an_untouched_check():
         ({}, 0),
         (None, 0),
     ):
-        cell = next(cell for cell in notebook("").cells if cell.metadata.get("nbgrader", {}).get("grade"))
-        grade.settle([(cell, {"check": True})], [reply] if reply is not None else [], "exit 0", LIMITS)
+        cell = check_cell(notebook(""))
+        grade.write_outputs([(cell, {"check": True})], [reply] if reply is not None else [], "exit 0", LIMITS, HOMEWORK)
         assert determine_grade(cell)[0] == points, reply
 
 
@@ -356,7 +349,7 @@ def test_the_filter_denies_what_it_lists():
         pytest.skip("no filter on this machine")
     code = "import os; os.memfd_create('x')"
     with tempfile.TemporaryFile() as rules:
-        command = [*sandbox.with_rules(sandbox.bubblewrap([]), rules), sys.executable, "-c", code]
+        command = [*sandbox.with_seccomp(sandbox.bubblewrap([]), rules), sys.executable, "-c", code]
         done = subprocess.run(command, pass_fds=[rules.fileno()], capture_output=True, text=True)
     assert "PermissionError" in done.stderr
 
@@ -366,3 +359,8 @@ def test_the_log_survives_a_torn_line(tmp_path):
     entry = {"student": "a", "homework": HOMEWORK, "key": "k", "misconceptions": [], "notes": [], "seconds": 1}
     path.write_text(json.dumps(entry) + '\n{"stud')
     assert list(grade._Log(path).entries) == [("a", HOMEWORK)]
+
+
+@pytest.mark.parametrize("claimed", ["no such mistake", ["random-order"], {}, None, 7])
+def test_a_misconception_that_no_check_knows_is_none(claimed):
+    assert grade.misconception(claimed, HOMEWORK) is None

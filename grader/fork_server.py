@@ -1,7 +1,7 @@
-"""Inside the sandbox: import everything once, then fork a child for each submission and watch over it.
+"""Inside the sandbox: imports everything once, then forks a worker for each submission and watches it.
 
-Started by `sandbox.Worker`, never by hand. The zygote never runs a submission's code; a child runs nothing but one
-submission, and speaks with the grader over a socket of its own.
+Started by `sandbox.ForkServer`, never by hand. The fork server never runs a submission's code; a worker runs exactly one
+submission, and talks to the grader over a socket of its own.
 """
 
 import contextlib
@@ -18,8 +18,8 @@ import time
 
 import psutil
 
-POLL = 0.02  # seconds between two looks at a submission
-TOO_LATE = 10  # seconds that killing everything may take
+POLL_SECONDS = 0.02  # between two looks at a submission
+KILL_SECONDS = 10  # for killing every process of a submission
 
 
 def prctl(option, value):
@@ -28,16 +28,16 @@ def prctl(option, value):
 
 
 def main(control, settings):
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the grader, which then lets go of the socket
-    prctl(4, 0)  # PR_SET_DUMPABLE: a child may not look into this process
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the grader, which then closes the socket
+    prctl(4, 0)  # PR_SET_DUMPABLE: a worker may not look into this process
     prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: end with the grader
-    prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: outside a sandbox, orphans of a submission come back here
-    import child
+    prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: outside a sandbox, a submission's orphans come back here
+    import worker
 
-    ready = child.Ready(settings)
+    snapshot = worker.Snapshot(settings)
     gc.collect()
-    gc.freeze()  # forked children share these pages
-    before = state()
+    gc.freeze()  # forked workers share these pages
+    before = inherited_state()
     control.sendall(b"{}\n")
     while True:
         message, fds, *_ = socket.recv_fds(control, 4096, 1)
@@ -46,20 +46,20 @@ def main(control, settings):
         pid = os.fork()
         if pid == 0:
             control.close()
-            child.run(fds[0], settings, ready)
+            worker.run(fds[0], settings, snapshot)
         os.close(fds[0])
         end = watch(pid, control, settings)
-        clean = kill_all() and wipe(settings["temporary"]) and state() == before
+        clean = kill_all() and empty(settings["temporary"]) and inherited_state() == before
         control.sendall(json.dumps({"end": end, "clean": clean}).encode() + b"\n")
         if not clean:
             return
 
 
 def watch(pid, control, settings):
-    """Return how the child ended: "exit N" or "signal N", or what it was stopped for."""
+    """Return how the worker ended ("exit N" or "signal N"), or which limit it exceeded."""
     started = time.monotonic()
     while True:
-        time.sleep(POLL if settings["sandbox"] else 5 * POLL)
+        time.sleep(POLL_SECONDS if settings["sandbox"] else 5 * POLL_SECONDS)
         while (status := reap()) is not None:
             if status[0] == pid:
                 code = os.waitstatus_to_exitcode(status[1])
@@ -68,7 +68,7 @@ def watch(pid, control, settings):
             return "time"
         if len(processes()) > settings["processes"]:
             return "processes"
-        if too_much(processes(), settings):
+        if over_memory_limit(processes(), settings):
             return "memory"
         if grader_is_gone(control):
             kill_all()
@@ -76,40 +76,43 @@ def watch(pid, control, settings):
 
 
 def reap():
-    """One ended child, as (pid, status); None when there is none."""
+    """Return one ended child process as (pid, status), or None."""
     with contextlib.suppress(ChildProcessError):
         pid, status = os.waitpid(-1, os.WNOHANG)
         return (pid, status) if pid else None
 
 
 def processes():
-    """Every process of the submission."""
+    """Return the ids of all the submission's processes."""
     if os.getpid() == 1:  # the sandbox's process namespace holds nothing else
         return [pid for pid in psutil.pids() if pid != 1]
     return [process.pid for process in psutil.Process().children(recursive=True)]
 
 
-def too_much(pids, settings):
-    """Do these processes hold more memory than they may?"""
-    if sum(memory(pid, shared=True) for pid in pids) <= settings["bytes"]:
+def over_memory_limit(pids, settings):
+    """Return whether these processes hold more memory than they may."""
+    if sum(resident_bytes(pid) for pid in pids) <= settings["bytes"]:
         return False
-    exact = 0  # slow, and it waits for a process that is just forking
+    exact = 0
     for pid in pids:
-        exact += memory(pid, shared=False)
+        exact += proportional_bytes(pid)
         if len(processes()) > settings["processes"]:
-            return False  # the caller's next look is for these
+            return False  # the caller's next look catches these
     return exact > settings["bytes"]
 
 
-def memory(pid, shared):
-    """Bytes; without `shared`, a page that several processes have in common counts once in all."""
+def resident_bytes(pid):
+    """Quick, and too high for several processes together: it counts shared pages once for each."""
     with contextlib.suppress(psutil.Error):  # just ended
-        process = psutil.Process(pid)
-        if not shared:
-            with contextlib.suppress(psutil.AccessDenied, AttributeError):  # it hides from us; macOS
-                return process.memory_full_info().pss
-        return process.memory_info().rss
+        return psutil.Process(pid).memory_info().rss
     return 0
+
+
+def proportional_bytes(pid):
+    """Slow, and it waits for a process that is forking: splits shared pages between the processes that share them."""
+    with contextlib.suppress(psutil.Error, AttributeError):  # it hides from us; macOS
+        return psutil.Process(pid).memory_full_info().pss
+    return resident_bytes(pid)
 
 
 def grader_is_gone(control):
@@ -120,8 +123,8 @@ def grader_is_gone(control):
 
 
 def kill_all():
-    """Kill every process of the submission; True when none is left."""
-    until = time.monotonic() + TOO_LATE
+    """Kill all the submission's processes; return whether none is left."""
+    until = time.monotonic() + KILL_SECONDS
     while time.monotonic() < until:
         with contextlib.suppress(ProcessLookupError):
             if os.getpid() == 1:
@@ -133,15 +136,15 @@ def kill_all():
             pass
         if not processes():
             return True
-        time.sleep(POLL)
+        time.sleep(POLL_SECONDS)
     return False
 
 
-def wipe(folders):
-    """Empty the only places where a submission can write; True when they are empty."""
+def empty(folders):
+    """Empty the only folders a submission can write to; return whether they are empty."""
     for folder in folders:
         for entry in os.scandir(folder):
-            # whatever is left for any reason is seen below
+            # whatever is left, for any reason, shows below
             with contextlib.suppress(OSError, RecursionError):
                 if entry.is_dir(follow_symlinks=False):
                     shutil.rmtree(entry.path)
@@ -150,17 +153,17 @@ def wipe(folders):
     return not any(os.listdir(folder) for folder in folders)
 
 
-def state():
-    """What a child could change in this process or leave behind, and the next one would inherit."""
+def inherited_state():
+    """What a worker could change in this process or leave behind, and the next one would inherit."""
     limits = [resource.getrlimit(getattr(resource, name)) for name in dir(resource) if name.startswith("RLIMIT_")]
-    found = [limits, os.getpriority(os.PRIO_PROCESS, 0)]
+    state = [limits, os.getpriority(os.PRIO_PROCESS, 0)]
     if sys.platform == "linux":
-        found += [sorted(os.sched_getaffinity(0)), os.sched_getscheduler(0)]
+        state += [sorted(os.sched_getaffinity(0)), os.sched_getscheduler(0)]
     if os.getpid() == 1:
         for kind in ("shm", "sem", "msg"):
             with open(f"/proc/sysvipc/{kind}") as table:
-                found.append(len(table.readlines()))
-    return found
+                state.append(len(table.readlines()))
+    return state
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the teacher gets: grades.csv, and class.html with the class's misconceptions as a picture."""
+"""Writes the teacher's two files: grades.csv, and class.html with a bar chart of the class's misconceptions."""
 
 import csv
 import time
@@ -7,7 +7,7 @@ from collections import Counter
 from jinja2 import Environment
 
 COLUMNS = ("student", "homework", "points", "max_points", "misconceptions", "note", "seconds")
-BAR, LABEL, ROW = 360, 300, 30  # pixels: the longest bar, room for the names, height of a row
+BAR, LABEL, ROW = 360, 300, 30  # pixels: longest bar, width of the names, height of a row
 
 PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string("""\
 <!DOCTYPE html>
@@ -77,21 +77,21 @@ def write_csv(path, rows):
 
 
 def _cell(value):
-    """A spreadsheet would run a text that begins like a formula."""
+    """Return the text of a cell; a spreadsheet would run text that begins like a formula."""
     value = " ".join(value) if isinstance(value, list) else value
     return f"'{value}" if isinstance(value, str) and value[:1] in tuple("=+-@\t\r") else value
 
 
-def write_page(path, rows, misconceptions):
-    """One page without links to the outside.
+def write_page(path, rows, misconception):
+    """Write one page, without links to the network.
 
     Parameters
     ----------
     path : Path
     rows : list of dict
         As `grade.grade` returns them.
-    misconceptions : dict
-        As `check.MISCONCEPTIONS`.
+    misconception : function
+        As `grade.misconception`.
     """
     lessons = []
     for name in sorted({row["homework"] for row in rows if row["homework"]}):
@@ -99,7 +99,7 @@ def write_page(path, rows, misconceptions):
         counts = Counter(slug for row in of for slug in set(row["misconceptions"]))
         bars = []
         for slug, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-            entry = misconceptions[slug]
+            entry = misconception(slug, name)
             section = f", “{entry['section']}”" if "section" in entry else ""
             bars.append(
                 {
@@ -114,7 +114,7 @@ def write_page(path, rows, misconceptions):
     shown = [
         row
         | {
-            "names": ", ".join(misconceptions[slug]["name"] for slug in row["misconceptions"]),
+            "names": ", ".join(misconception(slug, row["homework"])["name"] for slug in row["misconceptions"]),
             "shown": "–" if row["points"] is None else f"{row['points']:g} of {row['max_points']:g}",
         }
         for row in rows

@@ -1,4 +1,4 @@
-"""Kills whatever it may, and first makes life hard for whoever comes next in the same worker."""
+"""Kills everything it may, and tries to cripple the fork server for the next submission."""
 
 import os
 import resource

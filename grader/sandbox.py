@@ -1,7 +1,7 @@
-"""Where submissions run: bubblewrap around a warm process, one for each core.
+"""Runs submissions in bubblewrap, with one fork server for each core.
 
-Inside there is no network, no other process, nothing to read but Python, the environment and the course without its
-solutions, and nothing to write but two folders in memory that are emptied after each submission.
+Inside there is no network and no other process; nothing is readable but Python, the environment and the course without
+its solutions, and nothing is writable but two folders in memory, which are emptied after each submission.
 """
 
 import contextlib
@@ -11,6 +11,7 @@ import platform
 import secrets
 import select
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -19,11 +20,13 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-ZYGOTE = Path(__file__).with_name("zygote.py")
+import psutil
+
+ROOT = Path(__file__).resolve().parents[1]
+FORK_SERVER, WORKER = (Path(__file__).resolve().with_name(name) for name in ("fork_server.py", "worker.py"))
 START_SECONDS = 300  # for the imports, on a slow disk
-GRACE = 20  # seconds after its time limit until a worker that says nothing is killed
-LONGEST = 8 * 2**20  # bytes that one reply may have
+GRACE_SECONDS = 20  # past the time limit, before a silent fork server is killed
+MAX_REPLY_BYTES = 8 * 2**20
 CACHE = "/cache/transfer_learning"
 LIMITS = {"seconds": 60, "bytes": 3 * 2**30, "file_bytes": 2**28, "processes": 32}
 INSTALL = (
@@ -35,8 +38,8 @@ UNSAFE = (
     "files, the gradebook and the other submissions, and use the network"
 )
 
-# Not needed for homework, and either memory that outlives its process unseen, or a way to reach into the kernel:
-# system call -> its number on x86_64 and aarch64.
+# System calls that homework does not need, and that either make memory which outlives its process unseen, or reach deep
+# into the kernel: name -> number on x86_64 and aarch64.
 DENIED = {
     "memfd_create": (319, 279),
     "memfd_secret": (447, 447),
@@ -62,62 +65,63 @@ ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}  # colum
 
 
 class NoSandbox(Exception):
-    """One line: why there is none here."""
+    """Says in one line why there is no sandbox here."""
 
 
 def seccomp_filter():
-    """The system calls of `DENIED` as a classic BPF program; empty on a machine that is not in `ARCHITECTURES`."""
+    """Return a classic BPF program that denies the system calls of `DENIED`; empty on other `ARCHITECTURES`."""
     if platform.machine() not in ARCHITECTURES:
         return b""
     column, architecture = ARCHITECTURES[platform.machine()]
-    load, equal, at_least, give = 0x20, 0x15, 0x35, 0x06
+    load, equal, at_least, result = 0x20, 0x15, 0x35, 0x06
     numbers = sorted({row[column] for row in DENIED.values()})
     tests = [(equal, number) for number in numbers]
     if platform.machine() == "x86_64":
-        tests.insert(0, (at_least, 0x40000000))  # the same calls once more, by their x32 numbers
+        tests.insert(0, (at_least, 0x40000000))  # the same calls again, under their x32 numbers
     deny = len(tests) + 1  # instructions to skip from the first test
-    program = [(load, 0, 0, 4), (equal, 1, 0, architecture), (give, 0, 0, 0x00050001), (load, 0, 0, 0)]
+    program = [(load, 0, 0, 4), (equal, 1, 0, architecture), (result, 0, 0, 0x00050001), (load, 0, 0, 0)]
     program += [(code, deny - 1 - i, 0, number) for i, (code, number) in enumerate(tests)]
-    program += [(give, 0, 0, 0x7FFF0000), (give, 0, 0, 0x00050001)]  # allow; EPERM
+    program += [(result, 0, 0, 0x7FFF0000), (result, 0, 0, 0x00050001)]  # allow; EPERM
     return b"".join(struct.pack("HBBI", *instruction) for instruction in program)
 
 
 def bubblewrap(hidden, index=0):
-    """The command that a sandboxed program is appended to.
+    """Return the command that a sandboxed program is appended to.
 
     Parameters
     ----------
     hidden : list of Path
-        Folders that must not be seen, should they lie inside one that is.
+        Folders to hide if they are inside a visible one.
     index : int
-        The worker's number.
+        The fork server's number.
     """
     program = shutil.which("bwrap")
     if sys.platform != "linux" or program is None:
         raise NoSandbox("bubblewrap is not installed")
-    if ROOT.is_relative_to("/tmp"):  # a submission gets a /tmp of its own, laid over this one
-        raise NoSandbox(f"the course lies in {ROOT}, and /tmp is hidden from submissions: move it elsewhere")
+    if ROOT.is_relative_to("/tmp"):  # a submission gets its own /tmp, mounted over this one
+        raise NoSandbox(f"the course is in {ROOT}, and /tmp is hidden from submissions: move it elsewhere")
     command = [program, "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
     command += ["--as-pid-1", "--die-with-parent", "--new-session", "--clearenv"]
-    shown = []
+    visible = []
     for folder in map(Path, ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store")):
         if folder.is_symlink():
             command += ["--symlink", os.readlink(folder), str(folder)]
         elif folder.exists():
-            shown.append(folder)
-    shown += map(Path, ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives"))
-    shown += [Path(sys.base_prefix), Path(sys.prefix), ROOT / "transfer_learning", ROOT / "data", ZYGOTE.parent]
-    cache = Path(CACHE) / assembled().name
-    parents = {parent for path in [*shown, cache] for parent in path.parents if parent != Path("/")}
-    for parent in sorted(parents):  # bubblewrap's own would be closed to a root that is not one any more
-        if not any(parent.is_relative_to(path) for path in shown):
+            visible.append(folder)
+    visible += map(Path, ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives"))
+    visible += [Path(sys.base_prefix), Path(sys.prefix), ROOT / "transfer_learning", ROOT / "data", FORK_SERVER, WORKER]
+    checkpoint = checkpoint_folder()
+    cache = Path(CACHE) / checkpoint.name
+    parents = {parent for path in [*visible, cache] for parent in path.parents if parent != Path("/")}
+    for parent in sorted(parents):  # those that bubblewrap makes are closed to other users
+        if not any(parent.is_relative_to(path) for path in visible):
             command += ["--perms", "0755", "--dir", str(parent)]
-    for path in shown:
+    for path in visible:
         command += ["--ro-bind-try", str(path), str(path)]
     for folder in hidden:
-        if any(folder.resolve().is_relative_to(path.resolve()) for path in shown):
+        if any(folder.resolve().is_relative_to(path.resolve()) for path in visible):
             command += ["--tmpfs", str(folder.resolve()), "--remount-ro", str(folder.resolve())]
-    command += ["--ro-bind-try", str(assembled()), str(cache), "--proc", "/proc", "--dev", "/dev"]
+    command += ["--ro-bind-try", str(checkpoint), str(cache), "--proc", "/proc", "--dev", "/dev"]
     for folder in ("/dev/shm", "/tmp"):
         command += ["--perms", "1777", "--size", str(2**29), "--tmpfs", folder]
     command += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"]
@@ -125,15 +129,15 @@ def bubblewrap(hidden, index=0):
         command += ["--setenv", name, value]
     if os.geteuid():
         return [*command, "--unshare-user"]
-    # Root without a user namespace of its own: to the kernel it would stay root in there (/proc/sys!). Each worker gets
-    # a user nobody else has; limits on processes count by user.
+    # For root there is no user namespace, so the kernel would still treat it as root in there (think of /proc/sys). Each
+    # fork server therefore runs as a user of its own; the kernel also counts processes by user.
     user = 1_900_000_000 + index
     command += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--"]
     return [*command, "setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--inh-caps=-all"]
 
 
-def assembled():
-    """The folder with the embedded BERT, put together before a sandbox makes the course read-only."""
+def checkpoint_folder():
+    """Return the folder of the embedded BERT, assembled before a sandbox makes the course read-only."""
     from transfer_learning import checkpoint
 
     with contextlib.redirect_stdout(None):
@@ -141,7 +145,7 @@ def assembled():
 
 
 def environment(temporary):
-    """Variables for a worker: one thread each, nothing downloaded, caches in the folder that is emptied."""
+    """Return environment variables: one thread, no downloads, caches in the folder that is emptied."""
     return {
         "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
         "LANG": "C.UTF-8",
@@ -155,16 +159,17 @@ def environment(temporary):
         "TOKENIZERS_PARALLELISM": "false",
         "OMP_NUM_THREADS": "1",
         "HF_HUB_OFFLINE": "1",
+        "COURSE_RECORD": os.devnull,  # the teacher's own record of passed homework stays as it is
         "PYTHONDONTWRITEBYTECODE": "1",
         "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES",
     }
 
 
 def assert_available(hidden=()):
-    """Raise `NoSandbox` unless a program runs in one here."""
+    """Raise `NoSandbox` unless a sandboxed program runs here."""
     with tempfile.TemporaryFile() as rules:
         done = subprocess.run(
-            [*with_rules(bubblewrap(hidden), rules), sys.executable, "-c", ""],
+            [*with_seccomp(bubblewrap(hidden), rules), sys.executable, "-c", ""],
             pass_fds=[rules.fileno()],
             capture_output=True,
             text=True,
@@ -174,8 +179,8 @@ def assert_available(hidden=()):
         raise NoSandbox(f"bubblewrap does not work here ({why})")
 
 
-def with_rules(command, file):
-    """Add the system call filter, handed over in an open file."""
+def with_seccomp(command, file):
+    """Return the command with the system call filter, which bubblewrap reads from an open file."""
     if rules := seccomp_filter():
         file.write(rules)
         file.seek(0)
@@ -183,8 +188,8 @@ def with_rules(command, file):
     return command
 
 
-class Worker:
-    """A warm process that takes one submission after the other; started again when one took it down.
+class ForkServer:
+    """Runs one submission after another, and restarts if one takes it down.
 
     Use it from one thread only: the sandbox ends with the thread that started it.
 
@@ -192,7 +197,7 @@ class Worker:
     ----------
     index : int
     imports : str
-        Import statements to be run once, before the first submission.
+        Import statements to run once, before the first submission.
     hidden : list of Path
     unsafe : bool
         Without bubblewrap.
@@ -207,7 +212,7 @@ class Worker:
 
     def start(self):
         self.stop()
-        self.control, theirs = socket.socketpair()
+        self.control, remote = socket.socketpair()
         command, env, cwd = [], None, None
         with tempfile.TemporaryFile() as rules, tempfile.TemporaryFile("w+") as log:
             if self.unsafe:
@@ -215,11 +220,11 @@ class Worker:
                 self.settings["temporary"] = [self.folder.name]
                 env, cwd = {**os.environ, **environment(self.folder.name)}, self.folder.name
             else:
-                command = with_rules(bubblewrap(self.hidden, self.index), rules)
-            command += [sys.executable, str(ZYGOTE), str(theirs.fileno()), json.dumps(self.settings)]
+                command = with_seccomp(bubblewrap(self.hidden, self.index), rules)
+            command += [sys.executable, str(FORK_SERVER), str(remote.fileno()), json.dumps(self.settings)]
             self.process = subprocess.Popen(
                 command,
-                pass_fds=[theirs.fileno(), rules.fileno()],
+                pass_fds=[remote.fileno(), rules.fileno()],
                 env=env,
                 cwd=cwd,
                 stdin=subprocess.DEVNULL,
@@ -227,19 +232,19 @@ class Worker:
                 stderr=log,
                 start_new_session=True,
             )
-            theirs.close()
-            if self._heard(START_SECONDS) is None:
+            remote.close()
+            if self._receive(START_SECONDS) is None:
                 log.seek(0)
-                why = (log.read().strip().splitlines() or ["it did not say why"])[-1]
+                why = (log.read().strip().splitlines() or ["no reason given"])[-1]
                 raise RuntimeError(f"A grading process did not start: {why}")
 
     def stop(self):
         if self.process is not None:
             self.control.close()
-            if not self.unsafe:  # the sandbox ends with it; without one it must first kill what it watches
+            if not self.unsafe:  # the sandbox ends with it; without one it must first kill its workers
                 self.process.kill()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(GRACE)
+                self.process.wait(GRACE_SECONDS)
             self.process.kill()
             self.process.wait()
         if self.folder is not None:
@@ -252,38 +257,38 @@ class Worker:
         Parameters
         ----------
         requests : list of dict
-            One for each code cell, as `child.run` takes them.
+            One for each code cell, as `worker.run` takes them.
 
         Returns
         -------
         replies : list of dict
-            Fewer than `requests` where the submission came to an end before.
+            Fewer than `requests` if the submission ended early.
         end : str
-            "exit 0" after the last cell; else "exit N", "signal N", "time", "memory", "processes", or "worker" where
-            the whole worker went down.
+            "exit 0" after the last cell; otherwise "exit N", "signal N", "time", "memory", "processes", or "server" if
+            the fork server itself went down.
         """
         if self.process is None:
             self.start()
-        ours, theirs = socket.socketpair()
-        until = time.monotonic() + self.settings["seconds"] + GRACE
+        local, remote = socket.socketpair()
+        until = time.monotonic() + self.settings["seconds"] + GRACE_SECONDS
         replies = []
-        with ours:
-            with theirs:
-                socket.send_fds(self.control, [b"{}"], [theirs.fileno()])
-            ours.settimeout(GRACE)
-            lines = _Lines(ours)
+        with local:
+            with remote:
+                socket.send_fds(self.control, [b"{}"], [remote.fileno()])
+            local.settimeout(GRACE_SECONDS)
+            lines = _LineReader(local)
             for request in requests:
                 reply = self._ask(lines, request, until)
                 if reply is None:
                     break
                 replies.append(reply)
-        heard = self._heard(until - time.monotonic())
-        if heard is None or not heard["clean"]:
+        ended = self._receive(until - time.monotonic())
+        if ended is None or not ended["clean"]:
             self.stop()
-        return replies, heard["end"] if heard else "worker"
+        return replies, ended["end"] if ended else "server"
 
     def _ask(self, lines, request, until):
-        """Send a request; return the reply that carries its token, which nobody knew before."""
+        """Send a request; return the reply with its token, which no code that ran before could know."""
         token = secrets.token_hex(16)
         try:
             lines.socket.sendall(json.dumps(request | {"token": token}).encode() + b"\n")
@@ -292,29 +297,29 @@ class Worker:
                     reply = json.loads(line)
                     if isinstance(reply, dict) and reply.get("token") == token:
                         return reply
-        except OSError:  # nobody listens any more
+        except OSError:  # the submission is gone
             pass
         return None
 
-    def _heard(self, seconds):
-        """What the zygote says; None when it is gone, or silent for so long."""
+    def _receive(self, seconds):
+        """Return the fork server's message; None if it is gone, or silent for this long."""
         if select.select([self.control], [], [], max(0, seconds))[0]:
             with contextlib.suppress(OSError, ValueError):
                 return json.loads(self.control.recv(4096))
         return None
 
 
-class _Lines:
-    """Lines from a submission, which may send anything."""
+class _LineReader:
+    """Reads lines from a submission, which may send anything."""
 
     def __init__(self, socket):
         self.socket, self.buffer = socket, bytearray()
 
     def next(self, control, until):
-        """The next line; None at the end, when the zygote has something to say, or when it is too late."""
+        """Return the next line; None at the end, when the fork server has a message, or after `until`."""
         while b"\n" not in self.buffer:
             ready = select.select([self.socket, control], [], [], max(0, until - time.monotonic()))[0]
-            if self.socket not in ready or len(self.buffer) > LONGEST:
+            if self.socket not in ready or len(self.buffer) > MAX_REPLY_BYTES:
                 return None
             chunk = self.socket.recv(2**16)
             if not chunk:
@@ -324,18 +329,14 @@ class _Lines:
         return line
 
 
-def workers_for(jobs):
-    """How many side by side: a core and enough memory for each, and no more than there is work for."""
-    import psutil
-
+def worker_count(jobs):
+    """Return how many submissions to run side by side: each needs a core and its memory."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     fit = int(psutil.virtual_memory().available // LIMITS["bytes"])
     return max(1, min(cores, fit, jobs))
 
 
-def name_signal(number):
-    import signal
-
+def signal_name(number):
     with contextlib.suppress(ValueError):
         return signal.Signals(number).name
     return f"signal {number}"
