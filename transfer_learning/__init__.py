@@ -1,7 +1,8 @@
-"""The small helper module of the course: the tweets, the embedded checkpoints, the pictures, the checks."""
+"""The small helper module of the course: texts and tweets, the embedded checkpoints, the pictures, the checks."""
 
 from . import check, show
 from .checkpoints import checkpoint
+from .texts import TextFileError, load_texts
 from .tweets import LABELS, TweetFileError, load_tweets
 
-__all__ = ["LABELS", "TweetFileError", "check", "checkpoint", "load_tweets", "show"]
+__all__ = ["LABELS", "TextFileError", "TweetFileError", "check", "checkpoint", "load_texts", "load_tweets", "show"]

@@ -1,176 +1,87 @@
 """Reading the tweets: the course's own file, or the real one that Kaggle hands out."""
 
-import csv
-import io
 import os
-import zipfile
-from pathlib import Path, PurePosixPath
 
-ROOT = Path(__file__).resolve().parents[1]
+from .texts import NO_HEADER, ROOT, TextFileError, fail, fail_rows, python_strings, read_table
+
 DEFAULT = ROOT / "data" / "climate_tweets.csv"
 
 #: What the classes mean. Source: the description of the Twitter Climate Change Sentiment Dataset on Kaggle.
 LABELS = {-1: "Anti", 0: "Neutral", 1: "Pro", 2: "News"}
 COLUMNS = ("sentiment", "message", "tweetid")
-INTEGER = r"[+-]?\d{1,18}"
+#: What retweets add to a text, and links: without these, a tweet and its retweets are the same text.
+RETWEET_OR_LINK = r"^(RT @\w+:\s*)+|http\S*"
+#: The end of a row and the start of the next: in a message, they come from a quote that is not closed.
+SEAM = r"[,;\t|]\d+\r?\n[+-]?[012][,;\t|]"
 
 
-class TweetFileError(ValueError):
+class TweetFileError(TextFileError):
     """A file of tweets that cannot be used; the message names the file, what is wrong, and what to do."""
 
 
 def load_tweets(path=None):
-    """Read a file of tweets into a DataFrame.
+    """Read a file of tweets into a DataFrame, without printing anything.
 
     Parameters
     ----------
     path : str or Path, optional
-        A ``.csv``, or a ``.zip`` that holds exactly one. Default: ``$TWEETS_CSV``, else the
-        course's own ``data/climate_tweets.csv``. A relative path that is not found from the working
-        directory is looked for from the course's folder.
+        Any file that `load_texts` reads. Default: ``$TWEETS_CSV``, else the course's own ``data/climate_tweets.csv``.
+        A relative path that is not found from the working directory is looked for in the course's folder.
 
     Returns
     -------
     pandas.DataFrame
-        ``sentiment`` int64 in {-1, 0, 1, 2}, ``message`` str, ``tweetid`` int64; rows in file order
-        with index 0 to n-1, messages as they stand in the file. Further columns are left out.
+        ``sentiment`` int64 in {-1, 0, 1, 2}, ``message`` str, ``tweetid`` int64; rows in file order with index 0 to
+        n-1, messages exactly as in the file. Further columns are left out.
 
     Raises
     ------
     TweetFileError
-        No such file, not CSV, wrong encoding, a missing column, an unknown class, an empty message …
-        Rows are numbered from 0, as in the DataFrame.
+        The file cannot be read as a table, lacks a column, or has an unknown class, an empty message, a tweetid that
+        is no whole number … Rows are numbered from 0, as in the DataFrame.
     """
     import pandas as pd
 
     python_strings()
-    path = Path(path or os.environ.get("TWEETS_CSV") or DEFAULT).expanduser()
-    if not path.is_absolute() and not path.exists() and (ROOT / path).exists():
-        path = ROOT / path
-    text = _decode(path, _read(path))
-    _check_lines(path, text)
+    path = path or os.environ.get("TWEETS_CSV") or DEFAULT
+    missing = "Check the spelling, or leave the path out to use the course's own tweets."
     try:
-        df = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
-    except pd.errors.EmptyDataError:
-        _fail(path, "it is empty", "Download it again; the first line must name the columns.")
-    except (pd.errors.ParserError, ValueError) as error:
-        _fail(path, f"it is not a CSV file that pandas can read ({error})", "Download it again.")
-    missing = [name for name in COLUMNS if name not in df]
-    if missing:
-        found = ", ".join(map(str, df.columns[:8]))
-        _fail(
-            path,
-            f"no column {', '.join(map(repr, missing))}; it has: {found}",
-            f"Rename its columns to {', '.join(COLUMNS)}.",
-        )
-    if df.empty:
-        _fail(path, "it has a header but no rows", "Download it again.")
-    df = df[list(COLUMNS)]
-    sentiment = df["sentiment"].str.strip()
-    known = [f"{sign}{abs(n)}" for n in LABELS for sign in (["-"] if n < 0 else ["", "+"])]
-    classes = ", ".join(f"{number} {name}" for number, name in LABELS.items())
-    _fail_rows(
-        path, df["sentiment"], ~sentiment.isin(known), "a class that is not known", f"The classes are {classes}."
-    )
-    _fail_rows(path, df["message"], df["message"].str.strip() == "", "an empty message", "Remove these rows.")
-    tweetid = df["tweetid"].str.strip()
-    _fail_rows(path, df["tweetid"], ~tweetid.str.fullmatch(INTEGER), "a tweetid that is no whole number", "Mend them.")
-    return df.assign(sentiment=sentiment.astype("int64"), tweetid=tweetid.astype("int64"))
-
-
-def python_strings():
-    """Let pandas keep texts as Python strings, from now on.
-
-    Where pyarrow is installed it keeps them in Arrow instead, and scikit-learn 1.9 fails on what `unique()` gives of
-    those: ``train_test_split`` raises a TypeError.
-    """
-    import pandas as pd
-
-    pd.set_option("mode.string_storage", "python")
-
-
-def _fail(path, what, remedy):
-    raise TweetFileError(f"{path}: {what}. {remedy}")
-
-
-def _fail_rows(path, values, wrong, what, remedy):
-    """Raise if any row is wrong; name the first five by number, with what stands there."""
-    if wrong.any():
-        first = ", ".join(f"row {i} ({values[i][:30]!r})" for i in values.index[wrong][:5])
-        count = int(wrong.sum())
-        _fail(path, f"{count} row{'s' * (count > 1)} with {what}: {first}{' …' * (count > 5)}", remedy)
-
-
-def _read(path):
-    """Return the bytes of the CSV; a zip is read in memory, nothing is unpacked to disk."""
-    try:
-        if path.is_dir():
-            _fail(path, "this is a folder, not a file", "Name the .csv or .zip file inside it.")
-        if path.suffix.lower() != ".zip":
-            return path.read_bytes()
-        with zipfile.ZipFile(path) as archive:
-            names = [n for n in archive.namelist() if n.lower().endswith(".csv") and not n.startswith("__MACOSX/")]
-            if len(names) != 1:
-                found = f": {', '.join(names[:5])}" if names else ""
-                _fail(
-                    path,
-                    f"the zip holds {len(names)} CSV files, expected one{found}",
-                    "Unzip it and name the .csv you mean.",
-                )
-            inside = PurePosixPath(names[0].replace("\\", "/"))
-            if inside.is_absolute() or ".." in inside.parts or ":" in inside.parts[0]:
-                _fail(
-                    path,
-                    f"the zip holds a path that leads out of it, {names[0]!r}",
-                    "Do not trust this file; download it again.",
-                )
-            return archive.read(names[0])
-    except FileNotFoundError:
-        _fail(path, "no such file", "Check the spelling, or leave the path out to use the course's own tweets.")
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
-        _fail(path, f"not a zip file that can be read ({error})", "Download it again.")
-    except OSError as error:
-        _fail(path, f"it cannot be read ({error.strerror or error})", "Check the file and your rights to it.")
-
-
-def _decode(path, data):
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        lines = data.split(b"\n")
-        wrong = [n for n, line in enumerate(lines, 1) if not _is_utf8(line)]
-        first = ", ".join(f"line {n}" for n in wrong[:5])
-        _fail(
-            path,
-            f"it is not UTF-8 text; {len(wrong)} lines cannot be decoded: {first}{' …' * (len(wrong) > 5)}",
-            "Save it again with the encoding UTF-8.",
-        )
-
-
-def _is_utf8(line):
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _check_lines(path, text):
-    """Raise if rows differ in their number of fields: pandas would fill them up without a word."""
-    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
-    rows = csv.reader(io.StringIO(text, newline=""))
-    try:
-        header = next(rows, None)
-        counts = [len(row) for row in rows if row]
-    except csv.Error as error:
-        _fail(path, f"it is not a CSV file ({error})", "Download it again.")
-    if not text.strip():
-        _fail(path, "it is empty", "Download it again; the first line must name the columns.")
-    wrong = [n for n, count in enumerate(counts) if count != len(header)]
-    if wrong and set(COLUMNS) <= set(header):
-        first = ", ".join(f"row {n} ({counts[n]} fields)" for n in wrong[:5])
-        _fail(
-            path,
-            f"{len(wrong)} rows with another number of fields than the header's {len(header)}: {first}{' …' * (len(wrong) > 5)}",
-            "A message with a comma or a quote in it must stand in quotes.",
-        )
+        names, columns, said, _ = read_table(path, COLUMNS, missing)
+        if NO_HEADER in said:
+            fail(path, "it has no header line", f"Add the line {','.join(COLUMNS)} at the top.")
+        if absent := [name for name in COLUMNS if name not in names]:
+            what = f"no column {', '.join(map(repr, absent))}; it has: {', '.join(names[:8])}"
+            fail(path, what, f"Rename its columns to {', '.join(COLUMNS)}.")
+        cells = [["" if cell is None else str(cell) for cell in columns[names.index(name)]] for name in COLUMNS]
+        df = pd.DataFrame(dict(zip(COLUMNS, cells)), dtype=str)
+        number = df["sentiment"].str.strip().str.replace(r"[.,]0+$", "", regex=True)  # Excel's 1.0
+        ids = df["tweetid"].str.strip().str.replace(r"\.0+$", "", regex=True)
+        whole = ids.str.fullmatch(r"[+-]?\d+")
+        classes = ", ".join(f"{number} {name}" for number, name in LABELS.items())
+        for column, wrong, what, remedy in (
+            ("message", df["message"].str.contains(SEAM), "several rows in one", "Close the quotes."),
+            (
+                "sentiment",
+                ~number.isin([*map(str, LABELS), "+0", "+1", "+2"]),
+                "a class that is not known",
+                f"The classes are {classes}.",
+            ),
+            ("message", df["message"].str.strip() == "", "an empty message", "Remove these rows."),
+            (
+                "tweetid",
+                ids.str.fullmatch(r"[+-]?\d([.,]\d+)?[eE]\+\d+"),
+                "a tweetid that Excel has rounded",
+                "Its last digits are lost: use the original file.",
+            ),
+            ("tweetid", ~whole, "a tweetid that is no whole number", "Correct them."),
+            (
+                "tweetid",
+                whole & ids.map(lambda x: len(x) > 18 and (len(x) > 99 or not -(2**63) <= int(x) < 2**63)),
+                "a tweetid that is too large for 64 bits",
+                "Correct them.",
+            ),
+        ):
+            fail_rows(path, [*df[column][wrong.astype(bool)].items()], what, remedy)
+        return df.assign(sentiment=number.astype("int64"), tweetid=ids.map(int).astype("int64"))
+    except TextFileError as error:
+        raise TweetFileError(*error.args) from None
