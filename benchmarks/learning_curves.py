@@ -40,6 +40,7 @@ from transformers import AutoModel, AutoModelForSequenceClassification, AutoToke
 from transformers.utils import logging
 
 from transfer_learning import checkpoint, load_tweets
+from transfer_learning.tweets import RETWEET_OR_LINK
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "tools"))
@@ -66,8 +67,7 @@ class Data:
         df = load_tweets(path)
         texts = df["message"].map(html.unescape).map(ftfy.fix_text)
         plain = (
-            texts.str.replace(r"^(RT @\w+:\s*)+", "", regex=True)
-            .str.replace(r"http\S*", "", regex=True)
+            texts.str.replace(RETWEET_OR_LINK, "", regex=True)
             .str.lower()
             .str.replace(r"\W+", " ", regex=True)
             .str.strip()

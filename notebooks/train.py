@@ -28,7 +28,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, get_linear_schedule_with_warmup, logging
 
 from transfer_learning import LABELS, TweetFileError, checkpoint, load_tweets
-from transfer_learning.tweets import DEFAULT
+from transfer_learning.tweets import DEFAULT, RETWEET_OR_LINK
 
 
 def arguments():
@@ -58,7 +58,7 @@ class Stop(Exception):
 
 def part_of(message):
     """A tweet's part, from its text alone: a tweet and its retweets agree, on every process."""
-    plain = re.sub(r"^(RT @\w+:\s*)+|http\S*", "", message).lower()
+    plain = re.sub(RETWEET_OR_LINK, "", message).lower()
     plain = re.sub(r"\W+", " ", plain).strip()[:50]
     return "validation" if zlib.crc32(plain.encode()) % 5 == 0 else "train"
 

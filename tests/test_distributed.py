@@ -8,10 +8,10 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from argparse import Namespace
 from collections import Counter
 
+import datasets
 import pandas as pd
 import psutil
 import pytest
@@ -24,8 +24,9 @@ sys.path.insert(0, str(ROOT / "notebooks"))
 import train
 
 SCRIPT = str(ROOT / "notebooks" / "train.py")
-TORCHRUN = ["torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1", "--nproc-per-node", "2"]
-ACCELERATE = ["accelerate.commands.launch", "--multi_gpu", "--num_machines", "1", "--num_processes", "2"]
+TWO = str(ROOT / "tests" / "two_processes.py")
+TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1", "--nproc-per-node", "2"]
+ACCELERATE = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_machines", "1", "--num_processes", "2"]
 ACCELERATE += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_ip", "127.0.0.1"]
 ACCELERATE += ["--main_process_port", "0"]
 WORDS = "ice sea coal wind sun hoax data rain storm heat crop bird tax law march study".split()
@@ -33,6 +34,17 @@ TRAIN, VALIDATION, BATCH = 27, 9, 8  # neither number is even
 SAME = {"layers": "1", "batch-size": str(BATCH), "epochs": "2", "learning-rate": "1e-3"}
 PLAIN = {"dropout": 0, "trace": True}
 RESUMED = {"dropout": 0.3, "stream": True, "checkpoint-every": 3}
+HANGS = 240  # seconds: a busy machine may be slow, but the processes would wait 300 s for one that is dead
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_cache(tmp_path_factory):
+    """`datasets` leaves a file in its cache for each file it streams; here in a temporary folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = str(tmp_path_factory.mktemp("datasets"))
+        patch.setattr(datasets.config, "HF_DATASETS_CACHE", folder)
+        patch.setenv("HF_DATASETS_CACHE", folder)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -74,27 +86,23 @@ def here(*args):
         GradientState._reset_state()
 
 
-@contextlib.contextmanager
-def started(launcher, *args, script=SCRIPT):
-    """Two processes, which talk to each other over the loopback interface only; none of them outlives the block."""
+def on_two(launcher, *args):
+    """Start two processes that talk over the loopback interface only; return the exit status and what they printed.
+
+    None of them outlives the call.
+    """
     loopback = "lo0" if sys.platform == "darwin" else "lo"
     env = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": loopback}
-    command = [sys.executable, "-m", *launcher, script, *args]
+    command = [sys.executable, *launcher, *args]
     process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
-        yield process
+        output = process.communicate(timeout=HANGS)[0]
     finally:
         with contextlib.suppress(psutil.NoSuchProcess):
             for one in [*psutil.Process(process.pid).children(recursive=True), process]:
                 one.kill()
         process.communicate()
-
-
-def two_processes(launcher, *args, script=SCRIPT):
-    with started(launcher, *args, script=script) as process:
-        output = process.communicate(timeout=120)[0]
-    assert process.returncode == 0, output
-    return output
+    return process.returncode, output
 
 
 def assert_same(one, other, tolerance):
@@ -117,13 +125,14 @@ def noted(out, ranks):
 
 @pytest.fixture(scope="module")
 def trained(tweets, tmp_path_factory):
-    """All trainings on two processes that nobody disturbs, one after the other: to start takes longer than to train."""
+    """All trainings on two processes that nothing disturbs, one after the other: to start takes longer than to train."""
     parts = pd.read_csv(tweets, keep_default_na=False)["message"].map(train.part_of)
     folder = tmp_path_factory.mktemp("trained")
     rows = {last: int((parts == "train").cumsum().searchsorted(TRAIN - 3 + last)) + 1 for last in (3, 1)}
     each = [command(tweets, folder / f"two, {last}", rows=rows[last], **PLAIN) for last in (3, 1)]
     each += [command(tweets, folder / "whole", **RESUMED)]
-    output = two_processes(TORCHRUN, json.dumps(each), script=__file__)
+    status, output = on_two([], TWO, json.dumps(each))
+    assert status == 0, output
     assert output.count("processes: 2, with 4 rows a step each") == 3 and output.count("epoch 2:") == 3
     return folder, rows
 
@@ -243,25 +252,18 @@ def test_resume_equals_no_interruption(tweets, tmp_path, monkeypatch):
 def test_a_dead_rank_ends_the_run_and_the_rest_is_made_up(trained, tweets, tmp_path):
     """Two processes, streaming, dropout on: one killed in the middle of an epoch, the run goes on from the checkpoint."""
     out = tmp_path / "killed"
-    with started(TORCHRUN, *command(tweets, out, **RESUMED)) as process:
-        while not (out / "step_000003").exists():
-            assert process.poll() is None, process.communicate()[0]
-            time.sleep(0.02)
-        workers = psutil.Process(process.pid).children(recursive=True)
-        next(worker for worker in workers if worker.environ().get("RANK") == "1").kill()
-        killed = time.monotonic()
-        output = process.communicate(timeout=60)[0]
-        assert time.monotonic() - killed < 20
-        assert not any(worker.is_running() for worker in workers)
-    assert process.returncode != 0
+    status, output = on_two(TORCHRUN, TWO, "--dies", "7", *command(tweets, out, **RESUMED))
+    assert status != 0
+    left = [
+        process for process in psutil.process_iter(["cmdline"]) if str(out) in " ".join(process.info["cmdline"] or [])
+    ]
+    assert not left
     kept = train.newest(out)
-    assert kept.name < "step_000008" and not (out / "result.json").exists()  # it did not reach the end
-    assert (
-        f"process 0: another process died or fell silent, or this one was told to stop; add --resume to go on from {kept}"
-        in output
-    )
-    output = two_processes(ACCELERATE, *command(tweets, out, resume=True, **RESUMED))
-    assert f"begins after step {int(kept.name[5:])}" in output
+    assert kept and kept.name == "step_000006" and not (out / "result.json").exists(), output
+    what = "another process died or fell silent, or this one was told to stop"
+    assert f"process 0: {what}; add --resume to go on from {kept}" in output, output
+    status, output = on_two(ACCELERATE, SCRIPT, *command(tweets, out, resume=True, **RESUMED))
+    assert status == 0 and "begins after step 6" in output, output
     assert_same(trained[0] / "whole", out, tolerance=1e-6)
 
 
@@ -290,11 +292,3 @@ def test_what_does_not_fit_is_said_in_one_line(tweets, tmp_path, capsys):
 def test_a_batch_that_cannot_be_shared(world, size):
     with pytest.raises(train.Stop, match=f"{world} processes cannot share {size} rows: choose a multiple"):
         train.Training(Namespace(batch_size=size), Namespace(process_index=0, num_processes=world))
-
-
-if __name__ == "__main__":  # one of two processes, started by `two_processes`
-    train.Accelerator.end_training = lambda self: None  # they stay together for all trainings
-    for each in json.loads(sys.argv[1]):
-        sys.argv[1:] = each
-        train.main()
-    torch.distributed.destroy_process_group()

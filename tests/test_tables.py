@@ -116,8 +116,6 @@ def test_only_parts_with_a_network_name_its_size(benchmark, monkeypatch):
 
 
 def test_lessons_on_other_tweets_and_machines_keep_their_rows(tmp_path, monkeypatch):
-    import environment
-
     path = tmp_path / "lessons.csv"
     monkeypatch.setattr(run_lessons, "STORED", path)
     monkeypatch.delenv("TRANSFER_LEARNING_SOURCE", raising=False)
@@ -128,7 +126,7 @@ def test_lessons_on_other_tweets_and_machines_keep_their_rows(tmp_path, monkeypa
         ("server", None, 5.0),
         ("laptop", str(ROOT / "data" / "climate_tweets.csv"), 11.0),  # named, it is still the course's file
     ):
-        monkeypatch.setattr(environment, "machine", lambda machine=machine: machine)
+        monkeypatch.setattr(run_lessons, "machine", lambda machine=machine: machine)
         if tweets:
             monkeypatch.setenv("TWEETS_CSV", tweets)
         else:
