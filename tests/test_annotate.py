@@ -453,7 +453,7 @@ def test_files_of_the_old_version(tmp_path, capsys):
         read(own, ["cat", "dog"])
     with pytest.raises(AnnotationError, match=r"1 of its rows .* row 0: unknown label 'sentiment 0'"):
         read(own, {4: "0", 5: "1"})  # a number is never taken for a name
-    with pytest.raises(TweetFileError, match="class that is not known: row 1"):
+    with pytest.raises(AnnotationError, match="row 1: unknown label 'sentiment 4'"):
         read(own)
     lines = (
         '{"text": "a", "options": [{"id": "cat", "text": "cat"}, {"id": "dog", "text": "dog"}], '

@@ -14,7 +14,8 @@ from numbers import Integral
 from pathlib import Path
 
 from .show import BLUE, DARK, LIGHT
-from .tweets import LABELS, load_tweets
+from .texts import read_table
+from .tweets import LABELS
 
 AT_ONCE = 0.2  # seconds; nobody reads a text faster, so a press this soon was meant for the text before
 KEYS = "123456789abcdefghijklmnopqrtvwxyz"  # for the labels, in this order; s and u are for skip and undo
@@ -45,7 +46,7 @@ def read(path, labels=None):
 
     Raises
     ------
-    AnnotationError, TweetFileError
+    AnnotationError, TextFileError
         The file cannot be read, or some lines (counted from 1) or CSV rows (from 0) have no text or a wrong label.
     """
     import pandas as pd
@@ -54,24 +55,23 @@ def read(path, labels=None):
     if path.suffix.lower() != ".csv":
         rows = [(text, *decision) for text, decision in _decisions(path, names)[0].items()]
         return pd.DataFrame(rows, columns=["text", "label", "answer"], dtype=object)
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError):
-        table = pd.DataFrame()  # load_tweets looks in more places, and says what is wrong
-    if not {"text", "label"} <= set(table):
-        table = table if names and {"message", "sentiment"} <= set(table) else load_tweets(path)
+    header, columns, *_ = read_table(path, ("text", "label"))
+    table = dict(zip(header, columns))
+    if {"message", "sentiment"} <= set(table) and not {"text", "label"} <= set(table):  # the course's
         known = {str(number): name for number, name in (names or LABELS).items()}
         if not names:
             print(f"{path.name}: sentiment is read as {', '.join(map(' '.join, known.items()))}")
-        labels = [known.get(n.strip(), f"sentiment {n}") for n in table["sentiment"].astype(str)]
-        table = table.assign(text=table["message"], label=labels)
-    texts, given = list(table["text"]), [label.strip() or None for label in table["label"]]
-    wrong = [f"row {n}: no text in it" for n, text in enumerate(texts) if not _is_text(text)]
-    allowed = {None, *(names.values() if names else given)}
-    wrong += [f"row {n}: unknown label {label!r}" for n, label in enumerate(given) if label not in allowed]
+        table = {"text": table["message"], "label": [known.get(n, f"sentiment {n}") for n in table["sentiment"]]}
+    if not {"text", "label"} <= set(table):
+        raise AnnotationError(f"{path.name}: expected columns text and label, found {', '.join(header)}")
+    given, wrong = [label.strip() or None for label in table["label"]], []
+    allowed = {None, *((names or LABELS).values() if "sentiment" in header else names.values() if names else given)}
+    for n, (text, label) in enumerate(zip(table["text"], given)):
+        wrong += [f"row {n}: no text in it"] * (not _is_text(text))
+        wrong += [f"row {n}: unknown label {label!r}"] * (label not in allowed)
     _fail_if(wrong, f"{path.name}: {len(wrong)} of its rows cannot be used", names)
-    answers = ["accept" if label else None for label in given]
-    return pd.DataFrame({"text": texts, "label": given, "answer": answers}, dtype=object)
+    answers = [label and "accept" for label in given]
+    return pd.DataFrame({"text": table["text"], "label": given, "answer": answers}, dtype=object)
 
 
 def write(frame, path, labels=LABELS, overwrite=False):
@@ -104,16 +104,15 @@ def write(frame, path, labels=LABELS, overwrite=False):
         raise AnnotationError(f"unknown label {', '.join(unknown)}; the labels are {', '.join(names.values())}{hint}")
     if path.exists() and not overwrite:
         raise AnnotationError(f"{path.name} is there already; overwrite=True replaces it")
-    if path.suffix.lower() == ".jsonl":
-        content = "".join(_line(text, label, names) for text, label in zip(texts, given))
-    elif path.suffix.lower() == ".csv":
+    if path.suffix.lower() not in (".jsonl", ".csv"):
+        raise AnnotationError(f"{path.name}: expected a name that ends in .jsonl or .csv")
+    content = "".join(_line(text, label, names) for text, label in zip(texts, given))
+    if path.suffix.lower() == ".csv":
         table = pd.DataFrame({"text": texts, "label": given}, dtype=object).dropna()
         if names == LABELS:
             numbers = table["label"].map({name: number for number, name in names.items()}).astype(int)
             table = pd.DataFrame({"sentiment": numbers, "message": table["text"], "tweetid": table.index})
         content = table.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
-    else:
-        raise AnnotationError(f"{path.name}: expected a name that ends in .jsonl or .csv")
     temporary = path.with_name(path.name + ".new")  # so that an error half-way leaves the old file whole
     temporary.write_text(content, encoding="utf-8", newline="")
     os.replace(temporary, path)
@@ -155,6 +154,10 @@ class Annotator:
         mine, decided = set(self.texts), decisions.items()
         #: The decisions on these texts, oldest first: {text: label, or None if skipped}
         self.decisions = {t: label for t, (label, answer) in decided if t in mine and (label or answer == "ignore")}
+        names = list(self.labels.values())
+        digits = set(names) <= set(KEYS[:9] + "0")  # then each is its own key: nobody expects to press 2 for a "1"
+        keys = names if digits else [*KEYS, *[""] * len(names)]  # labels beyond the last key have none
+        self.keys = dict(zip(names, keys)) | {"skip": "s", "undo": "u"}
         self._widgets, self._message, self._shown = None, "", 0.0
 
     @property
@@ -183,8 +186,7 @@ class Annotator:
         self._refresh("Taken back.")
 
     def _decide(self, label):
-        text = self.current
-        if text is None:
+        if (text := self.current) is None:
             return self._refresh("All texts are done.")
         self._append(_line(text, label, self.labels))
         self.decisions[text] = label
@@ -206,15 +208,8 @@ class Annotator:
         skipped = list(self.decisions.values()).count(None)
         return f"{len(self.decisions)} of {len(self.texts)} done" + f", {skipped} skipped" * bool(skipped)
 
-    @property
-    def _buttons(self):
-        """{name: key}, with no key for the labels that come after the last of `KEYS`."""
-        names = list(self.labels.values())
-        digits = set(names) <= set(KEYS[:9] + "0")  # then each is its own key: nobody expects to press 2 for a "1"
-        return dict(zip(names, names if digits else [*KEYS, *[""] * len(names)])) | {"skip": "s", "undo": "u"}
-
     def __repr__(self):
-        keys = " · ".join(f"{key} {name}".strip() for name, key in self._buttons.items())
+        keys = " · ".join(f"{key} {name}".strip() for name, key in self.keys.items())
         return f"{self.path.name}: {self._progress()}\n\n  {self.current or 'All done.'}\n\n{keys}"
 
     def _page(self):
@@ -222,8 +217,7 @@ class Annotator:
         return f"<div style='{BAR}'>{self._progress()}</div><div dir='auto' style='{TEXT}'>{text}</div>"
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        if not self._widgets:
-            self._build()
+        self._widgets = self._widgets or self._build()
         self._refresh(self._message)
         view = {"version_major": 2, "version_minor": 0, "model_id": self._widgets["all"].model_id}
         bundle = {"application/vnd.jupyter.widget-view+json": view, "text/plain": repr(self)}
@@ -234,32 +228,29 @@ class Annotator:
         return bundle
 
     def _build(self):
-        import ipywidgets as widgets
+        from ipywidgets import HTML, Box, Button, HBox, Layout, Text, VBox
 
-        buttons = []
-        for name, key in self._buttons.items():
-            layout = widgets.Layout(width="auto")
-            buttons.append(widgets.Button(description=f"{key} {name}".strip(), layout=layout))
-            buttons[-1].on_click(lambda _, name=name: self._press(name))
+        layout, flow = Layout(width="auto"), Layout(flex_flow="row wrap")
+        buttons = [Button(description=f"{key} {name}".strip(), layout=layout) for name, key in self.keys.items()]
+        for button, name in zip(buttons, self.keys):
+            button.on_click(lambda _, name=name: self._press(name))
         # A text box, because JupyterLab takes keys pressed elsewhere for itself: "1" would make the cell a heading
-        box = widgets.Text(placeholder="or click here and press keys", layout=widgets.Layout(width="16em"))
+        box = Text(placeholder="or click here and press keys", layout=Layout(width="16em"))
 
         def typed(change):
             key, box.value = change["new"].strip().lower()[-1:], ""
-            names = {own: name for name, own in self._buttons.items() if own}
-            if key in names:
-                self._press(names[key])
-            elif key:
-                self._refresh(f"The key {key} has no meaning here.")
+            if key:
+                self._press(next((name for name, own in self.keys.items() if own == key), None), key)
 
         box.observe(typed, "value")
-        page, message = widgets.HTML(), widgets.HTML()
-        row = widgets.Box(buttons, layout=widgets.Layout(flex_flow="row wrap"))
-        everything = widgets.VBox([page, row, widgets.HBox([box, message])])
-        self._widgets = {"all": everything, "page": page, "message": message, "box": box, "buttons": buttons}
+        page, message = HTML(), HTML()
+        everything = VBox([page, Box(buttons, layout=flow), HBox([box, message])])
+        return {"all": everything, "page": page, "message": message, "box": box, "buttons": buttons}
 
-    def _press(self, name):
+    def _press(self, name, key=""):
         """Do what the button says, unless its text has only just appeared. Show errors, which a widget would hide."""
+        if name is None:
+            return self._refresh(f"The key {key} has no meaning here.")
         if time.monotonic() - self._shown < AT_ONCE:
             return
         try:
@@ -301,11 +292,10 @@ def _checked(texts):
     """Return texts as a list, each once."""
     if isinstance(texts, str):
         raise AnnotationError("texts: expected a list of texts, got a single text")
-    texts = list(texts)
+    if not (texts := list(texts)):
+        raise AnnotationError("texts: there are none")
     wrong = [f"number {n} is {text!r:.30}" for n, text in enumerate(texts) if not _is_text(text)]
     _fail_if(wrong, f"texts: {len(wrong)} of {len(texts)} are empty or no text")
-    if not texts:
-        raise AnnotationError("texts: there are none")
     return list(dict.fromkeys(texts))
 
 
@@ -331,10 +321,8 @@ def _decisions(path, names):
         raise AnnotationError(f"{path}: it cannot be read ({error.strerror}). Check the name.") from None
     lines, decisions, wrong = data.split(b"\n"), {}, []
     for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
         try:
-            text, label, answer = _entry(json.loads(line.decode("utf-8-sig")), names)
+            text, label, answer = _entry(json.loads(line.decode("utf-8-sig")), names) if line.strip() else [None] * 3
         except AnnotationError as error:
             wrong.append(f"line {number}: {error}")
         except ValueError:
@@ -344,9 +332,10 @@ def _decisions(path, names):
             print(f"{path.name}: the last line was cut off while it was written, and is left out")
             data = data[: -len(line)]
         else:
-            before, _ = decisions.get(text, (None, None))
+            before = decisions.get(text, (None,))[0]
             if answer is None or (answer == "reject" and before not in (None, label)):
-                decisions.setdefault(text, (None, answer))  # "not Pro" takes nothing from a text that is News
+                if text is not None:
+                    decisions.setdefault(text, (None, answer))  # "not Pro" takes nothing from a text that is News
                 continue
             decisions.pop(text, None)
             if answer != "undo":
@@ -359,14 +348,13 @@ def _entry(line, names):
     """Return one line of JSONL as (text, label, answer)."""
     if not isinstance(line, dict) or not _is_text(line.get("text")):
         raise AnnotationError("no text in it")
-    answer = line.get("answer")
+    answer, options = line.get("answer"), line.get("options")
     if answer not in (None, "accept", "reject", "ignore", "undo"):
         raise AnnotationError(f"unknown answer {answer!r}")
     given = line["accept"] if "accept" in line else [line["label"]] if line.get("label") is not None else []
     if not isinstance(given, list) or len(given) > 1:
         raise AnnotationError(f"expected one label, found {given!r}")
-    options = line["options"] if isinstance(line.get("options"), list) else []
-    options = [str(option.get("id")) for option in options if isinstance(option, dict)]
+    options = [str(o.get("id")) for o in options if isinstance(o, dict)] if isinstance(options, list) else []
     if names and options and sorted(options) != sorted(names.values()):
         raise AnnotationError(f"of another task, with the labels {', '.join(options)}")
     label = _label(given[0]) if given else None
