@@ -70,21 +70,17 @@ def load_texts(path, text=None, label=None):
     Returns
     -------
     pandas.DataFrame
-        Shape (n, 2), rows in file order, index 0 to n-1. ``text`` is str, exactly as in the file. ``label`` is int64 if
-        every label is a whole number (Excel's 1.0 counts as 1), else str as in the file. A missing label is "", and so
-        is that of a text rejected or ignored in Prodigy; a boolean is "True" or "False"; a list of one label is that
-        label. If there is no column of labels, every label is None.
+        Shape (n, 2), rows in file order, index 0 to n-1. ``text`` is str, exactly as in the file; in a ``.txt`` without
+        tabs or a header line, each line is a text. ``label`` is int64 if every label is a whole number (Excel's 1.0
+        counts as 1), else str as in the file: True is "True", a missing label "", a list of one label that label, and
+        what was rejected or ignored in Prodigy "". If there is no column of labels, every label is None.
 
     Raises
     ------
     TextFileError
         No such file, not a table, a quote that is not closed, rows of different lengths, two labels for one text …
-        Rows are numbered from 0, as in the DataFrame, and lines of the file from 1.
-
-    Notes
-    -----
-    In a ``.txt`` without tabs or a header line, each line is a text. Where the quotes of a file with tabs do not work
-    as quotes, they are part of the texts. Blank lines are skipped.
+        Rows are numbered from 0, as in the DataFrame, and lines of the file from 1. In a file with tabs, quotes that
+        do not work as quotes are no error but part of the texts.
     """
     import pandas as pd
 
@@ -332,10 +328,13 @@ def _json(path, text, ending, wanted):
     except json.JSONDecodeError as error:
         if ending == ".json" and "Extra data" not in str(error):
             raise
-        parsed = [(n, line, _loads(line)) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
-        wrong = [(n, line) for n, line, value in parsed if value is None]
+        found, wrong = [], []
+        for n, line in enumerate(text.split("\n"), 1):
+            try:
+                found += [json.loads(line)] if line.strip() else []
+            except (ValueError, RecursionError):
+                wrong.append((n, line))
         fail_rows(path, wrong, "no JSON object", "Correct these lines.", "line")
-        found = [value for _, _, value in parsed]
     usual = KNOWN | {*map(_plain, wanted)}
     if isinstance(found, dict):
         values = [*found.values()]
@@ -360,11 +359,6 @@ def _json(path, text, ending, wanted):
     fail_rows(path, [(n, row) for n, row in enumerate(found) if not isinstance(row, dict)], "no object", "Remove them.")
     names = [*dict.fromkeys(itertools.chain(*found))]
     return [names, *([row.get(name) for name in names] for row in found)], True, ""
-
-
-def _loads(line):
-    with contextlib.suppress(ValueError, RecursionError):
-        return json.loads(line)
 
 
 def _plain(name):

@@ -57,31 +57,22 @@ def load_tweets(path=None):
         number = df["sentiment"].str.strip().str.replace(r"[.,]0+$", "", regex=True)  # Excel's 1.0
         ids = df["tweetid"].str.strip().str.replace(r"\.0+$", "", regex=True)
         whole = ids.str.fullmatch(r"[+-]?\d+")
-        classes = ", ".join(f"{number} {name}" for number, name in LABELS.items())
-        for column, wrong, what, remedy in (
-            ("message", df["message"].str.contains(SEAM), "several rows in one", "Close the quotes."),
-            (
-                "sentiment",
-                ~number.isin([*map(str, LABELS), "+0", "+1", "+2"]),
-                "a class that is not known",
-                f"The classes are {classes}.",
-            ),
-            ("message", df["message"].str.strip() == "", "an empty message", "Remove these rows."),
-            (
-                "tweetid",
-                ids.str.fullmatch(r"[+-]?\d([.,]\d+)?[eE]\+\d+"),
-                "a tweetid that Excel has rounded",
-                "Its last digits are lost: use the original file.",
-            ),
-            ("tweetid", ~whole, "a tweetid that is no whole number", "Correct them."),
-            (
-                "tweetid",
-                whole & ids.map(lambda x: len(x) > 18 and (len(x) > 99 or not -(2**63) <= int(x) < 2**63)),
-                "a tweetid that is too large for 64 bits",
-                "Correct them.",
-            ),
-        ):
+        large = whole & ids.map(lambda x: len(x) > 18 and (len(x) > 99 or not -(2**63) <= int(x) < 2**63))
+        rounded = ids.str.fullmatch(r"[+-]?\d(?:[.,]\d+)?[eE]\+\d+")
+
+        def refuse(wrong, column, what, remedy):
             fail_rows(path, [*df[column][wrong.astype(bool)].items()], what, remedy)
+
+        known = number.isin([*map(str, LABELS), "+0", "+1", "+2"])
+        classes = ", ".join(f"{number} {name}" for number, name in LABELS.items())
+        refuse(df["message"].str.contains(SEAM), "message", "several rows in one", "Close the quotes.")
+        refuse(~known, "sentiment", "a class that is not known", f"The classes are {classes}.")
+        refuse(df["message"].str.strip() == "", "message", "an empty message", "Remove these rows.")
+        refuse(
+            rounded, "tweetid", "a tweetid that Excel has rounded", "Use the original file: the last digits are lost."
+        )
+        refuse(~whole, "tweetid", "a tweetid that is no whole number", "Correct them.")
+        refuse(large, "tweetid", "a tweetid that is too large for 64 bits", "Correct them.")
         return df.assign(sentiment=number.astype("int64"), tweetid=ids.map(int).astype("int64"))
     except TextFileError as error:
         raise TweetFileError(*error.args) from None
