@@ -1,11 +1,13 @@
 """What is special about homework 07: loaders have generators of their own, iterators are used up, any size is right."""
 
+import sys
+
 import pytest
 import torch
 from answers.hw07_validation_loader import VAL, WRONG, build
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from transfer_learning import check
 
@@ -18,7 +20,7 @@ def test_the_message_holds_the_learners_own_numbers():
 def test_a_broken_val_dataset_is_named():
     with pytest.raises(check.NotYet) as caught:
         check.validation_loader(DataLoader(VAL), object())
-    assert caught.value.misconception == "dataset-raises"
+    assert caught.value.misconception == "cannot-be-read"
 
 
 def test_a_loaders_own_generator_stays_as_it_was():
@@ -45,3 +47,41 @@ def test_every_size_passes_in_order_and_fails_in_reverse(rows, size):
         with pytest.raises(check.NotYet) as caught:
             check.validation_loader(DataLoader(values, sampler=range(rows - 1, -1, -1), batch_size=size), values)
         assert caught.value.misconception == "reversed"
+
+
+def test_three_dots_say_what_may_have_happened_and_where_the_loader_is(monkeypatch):
+    monkeypatch.setattr(sys.modules["__main__"], "eval_loader", DataLoader(VAL), raising=False)
+    monkeypatch.setattr(sys.modules["__main__"], "of_other_data", DataLoader([1, 2]), raising=False)
+    with pytest.raises(check.NotYet) as caught:
+        check.validation_loader(..., VAL)
+    assert "still `...`" in caught.value.saw and "an error before" in caught.value.saw
+    assert "eval_loader is a DataLoader over val_dataset" in caught.value.saw and "of_other" not in caught.value.saw
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_the_data_set_raised_is_said_also_from_a_worker(workers):
+    class Broken(Dataset):
+        def __len__(self):
+            return 9
+
+        def __getitem__(self, n):
+            raise OSError("tweet 0 is not there")
+
+    with pytest.raises(check.NotYet, match="OSError: tweet 0 is not there") as caught:
+        check.validation_loader(DataLoader(Broken(), num_workers=workers), VAL)
+    assert "Its data set is a Broken" in caught.value.saw
+
+
+def test_no_mistake_is_named_that_contradicts_a_right_pass():
+    class Second(list):
+        """All rows in order on the first pass, then drawn with replacement."""
+
+        passes = 0
+
+        def __iter__(self):
+            self.passes += 1
+            return iter(list(range(200)) if self.passes == 1 else [n % 150 for n in range(200)])
+
+    with pytest.raises(check.NotYet, match="on the second pass") as caught:
+        check.validation_loader(DataLoader(VAL, sampler=Second(range(200))), VAL)
+    assert caught.value.misconception == "part-of-the-rows"

@@ -139,8 +139,8 @@ RIGHT = {
 }
 
 WRONG = {
-    "nothing written": ("nothing-yet", lambda train, val: ...),
-    "None": ("nothing-yet", lambda train, val: None),
+    "nothing written": ("not-set-yet", lambda train, val: ...),
+    "None": ("not-a-loader", lambda train, val: None),
     "the class": ("not-a-loader", lambda train, val: DataLoader),
     "the data set": ("not-a-loader", lambda train, val: val),
     "a list of batches": ("not-a-loader", lambda train, val: list(DataLoader(val))),
@@ -181,8 +181,8 @@ WRONG = {
     "rows twice": ("rows-twice", lambda train, val: DataLoader(ConcatDataset([val, val]), batch_size=SIZE)),
     "one row twice": ("rows-twice", lambda train, val: DataLoader(val, sampler=[*range(len(val)), 0], batch_size=SIZE)),
     "no mask": ("missing-tensors", lambda train, val: DataLoader(columns(val, 0, 2), batch_size=SIZE)),
-    "ids alone": ("missing-tensors", lambda train, val: DataLoader(val.tensors[0], batch_size=SIZE)),
-    "dicts": ("missing-tensors", lambda train, val: DataLoader([{"input_ids": i} for i, _, _ in val], batch_size=SIZE)),
+    "ids alone": ("another-kind-of-batch", lambda train, val: DataLoader(val.tensors[0], batch_size=SIZE)),
+    "dicts": ("another-kind-of-batch", lambda train, val: DataLoader([{"input_ids": i} for i, _, _ in val], batch_size=SIZE)),
     "mask before ids": ("swapped-tensors", lambda train, val: DataLoader(columns(val, 1, 0, 2), batch_size=SIZE)),
     "labels first": ("swapped-tensors", lambda train, val: DataLoader(columns(val, 2, 0, 1), batch_size=SIZE)),
     "cut rows": (
@@ -190,7 +190,7 @@ WRONG = {
         lambda train, val: DataLoader(TensorDataset(val.tensors[0][:, :8], *val.tensors[1:]), batch_size=SIZE),
     ),
     "never ends": ("loader-never-ends", lambda train, val: DataLoader(val, sampler=Endless(len(val)), batch_size=SIZE)),
-    "a data set that raises": ("dataset-raises", lambda train, val: DataLoader(Failing(val), batch_size=SIZE)),
-    "a data set that exits": ("dataset-raises", lambda train, val: DataLoader(Exiting(val), batch_size=SIZE)),
+    "a data set that raises": ("loader-raises", lambda train, val: DataLoader(Failing(val), batch_size=SIZE)),
+    "a data set that exits": ("loader-raises", lambda train, val: DataLoader(Exiting(val), batch_size=SIZE)),
     "a data set that hangs": ("never-ends", lambda train, val: DataLoader(Hanging(val), batch_size=SIZE)),
 }

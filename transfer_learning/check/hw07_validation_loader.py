@@ -1,21 +1,23 @@
 """Homework 07: a DataLoader for the validation data."""
 
 import itertools
+import sys
 from collections import Counter
+from collections.abc import Iterator
 
-from ._engine import NotYet, _PrintedTooMuch, _Stopped, describe, homework, preserve_rng_state
+from ._engine import NotYet, _PrintedTooMuch, _Stopped, describe, homework, own_line, preserve_rng_state, untimed
 
-PARTS = ("input_ids", "attention_mask", "labels")
+NAMES = "input_ids", "attention_mask", "labels"
 
 
 @homework("07_dataloaders")
 def validation_loader(val_dataloader, val_dataset):
-    """Check homework 07: every row of `val_dataset` exactly once, in order, the same on every pass.
+    """Check homework 07: every row of `val_dataset` exactly once, unchanged, in order, the same on every pass.
 
     Parameters
     ----------
     val_dataloader : torch.utils.data.DataLoader
-        The learner's answer; batches of any size, each a list of tensors in `val_dataset`'s order.
+        The learner's answer; batches of any size, each a list or tuple of tensors in `val_dataset`'s order.
     val_dataset : torch.utils.data.TensorDataset
         input_ids and attention_mask, long tensors of shape (rows, MAX_LEN), and labels of shape (rows,).
 
@@ -24,178 +26,130 @@ def validation_loader(val_dataloader, val_dataset):
     NotYet
         With `misconception` set to the name of the mistake.
     """
-    _is_loader(val_dataloader)
+    _require_types(val_dataloader, val_dataset)
+    with untimed():
+        right = [column.detach().cpu() for column in val_dataset.tensors]
+        rows = _rows([right])
     with preserve_rng_state(*_generators(val_dataloader)):
-        expected = _rows_of(val_dataset)
-        first, second = _two_passes(val_dataloader, len(expected[0]))
-    _right_parts(first, expected)
-    rows, columns = _as_rows(expected), len(expected)
-    passes = [_as_rows([_cat(batch[k] for batch in batches) for k in range(columns)]) for batches in (first, second)]
-    _right_rows(passes[0], rows, val_dataloader, first)
-    _right_order(passes, rows)
+        (first, ended), (second, ended_too) = (_pass(val_dataloader, val_dataset, len(rows)) for _ in range(2))
+    if first and not second:
+        raise NotYet("exhausted-iterator", f"the first pass gave {len(first)} batches, the second none.")
+    with untimed():
+        _right_tensors(first + second, right, rows)
+        got, again = _rows(first), _rows(second)
+        _right_rows(got, rows, "", val_dataloader, ended, random=got != again and Counter(again) != Counter(rows))
+        _right_rows(again, rows, " on the second pass", val_dataloader, ended_too, random=False)
+        if any(moved := [sum(a != b for a, b in zip(each, rows)) for each in (got, again)]):
+            slug = "random-order" if got != again else "reversed" if got == rows[::-1] else "fixed-order"
+            saw = f"rows in a different position than in val_dataset: {moved[0]} of {len(rows)}"
+            raise NotYet(slug, f"{saw}, on the second pass {moved[1]}.")
     return f"{len(rows)} rows in {len(first)} batches: each row exactly once, in order, and the same on a second pass."
 
 
-def _is_loader(loader):
-    from torch.utils.data import DataLoader
+def _require_types(loader, dataset):
+    from torch.utils.data import DataLoader, TensorDataset
 
-    if isinstance(loader, DataLoader):
-        return
-    if loader is None or loader is Ellipsis:
-        raise NotYet("nothing-yet", f"val_dataloader is {loader!r}: nothing is written here yet.")
-    if isinstance(loader, type):
-        raise NotYet("not-a-loader", f"val_dataloader is the class {loader.__name__}, not an object made from it.")
-    kind = type(loader).__name__
-    if hasattr(type(loader), "__next__"):
-        raise NotYet("exhausted-iterator", f"val_dataloader is a {kind}: it can be gone through only once.")
-    raise NotYet("not-a-loader", f"val_dataloader is {describe(loader)}, a {kind}.")
+    if loader is Ellipsis:
+        mine = [*vars(sys.modules["__main__"]).items()]  # in a notebook, the learner's variables
+        found = [n for n, x in mine if n[:1] != "_" and isinstance(x, DataLoader) and x.dataset is dataset]
+        why = "nothing is written yet, the cell stopped with an error before it set the name, or your loader has another name"
+        hint = "".join(f" {name} is a DataLoader over val_dataset." for name in found)
+        raise NotYet("not-set-yet", f"val_dataloader is still `...`: {why}.{hint}")
+    # of these it is known that they never go back to the first row
+    if isinstance(loader, Iterator) and type(loader).__module__.split(".")[0] in ("builtins", "itertools", "torch"):
+        saw = f"val_dataloader is an iterator ({type(loader).__name__}): a second pass goes on where the first one stopped."
+        raise NotYet("exhausted-iterator", saw)
+    if not isinstance(loader, DataLoader):
+        raise NotYet("not-a-loader", f"val_dataloader is {describe(loader)}, a {type(loader).__name__}.")
+    if not isinstance(dataset, TensorDataset) or len(dataset.tensors) != len(NAMES):
+        raise NotYet("cannot-be-read", f"val_dataset is {describe(dataset)}, no longer the exercise's TensorDataset.")
 
 
 def _generators(loader):
-    """Every torch.Generator that a pass over the loader may draw from."""
-    import torch
-
-    batch_sampler = getattr(loader, "batch_sampler", None)
-    holders = (loader, loader.sampler, batch_sampler, getattr(batch_sampler, "sampler", None))
-    found = (getattr(holder, "generator", None) for holder in holders)
-    return [g for g in found if isinstance(g, torch.Generator)]
+    """Every generator that a pass over the loader may draw from."""
+    holders = loader, loader.sampler, loader.batch_sampler, getattr(loader.batch_sampler, "sampler", None)
+    return [g for g in (getattr(holder, "generator", None) for holder in holders) if hasattr(g, "set_state")]
 
 
-def _rows_of(dataset):
-    """The tensors that a right loader gives, from the data set itself."""
-    from torch.utils.data import TensorDataset, default_collate
-
-    if isinstance(dataset, TensorDataset):
-        return [tensor.detach().cpu() for tensor in dataset.tensors]
+def _pass(loader, dataset, n):
+    """Return the batches of one pass, and whether it ended within twice the n rows that there are."""
+    batches, rows = [], 0
     try:
-        return default_collate([dataset[i] for i in range(len(dataset))])
-    except Exception as error:
-        raise NotYet("dataset-raises", f"val_dataset cannot be read: {describe(error)}.") from None
-
-
-def _two_passes(loader, rows):
-    """Go through the loader twice; never ask for more than one batch beyond twice the rows there are."""
-    passes = []
-    try:
-        for _ in range(2):
-            batches, seen = [], 0
-            for batch in loader:
-                batches.append(batch)
-                seen += _length(batch)
-                if seen > 2 * rows or len(batches) > 2 * rows + 1:
-                    break
-            passes.append(batches)
-    except (_Stopped, _PrintedTooMuch):
+        for batch in loader:
+            if rows > 2 * n:
+                return batches, False
+            _require_tensors(batch)
+            batches.append([part.detach().cpu().clone() for part in batch])
+            rows += max([1, *batch[0].shape[:1]])
+        return batches, True
+    except (NotYet, _Stopped, _PrintedTooMuch):
         raise
     except BaseException as error:  # SystemExit too
-        raise NotYet("dataset-raises", f"going through your loader raised {describe(error)}.") from None
-    first, second = passes
-    if first and not second:
-        raise NotYet("exhausted-iterator", f"the first pass gave {len(first)} batches, the second none.")
-    return first, second
+        # from a worker process comes a whole traceback; its last line says what happened
+        cause = describe(error) if "worker process" not in describe(error) else str(error).strip().splitlines()[-1]
+        source = "" if loader.dataset is dataset else f" Its data set is a {type(loader.dataset).__name__}."
+        raise NotYet("loader-raises", f"a pass over val_dataloader raised {cause}{own_line(error)}.{source}") from None
 
 
-def _length(batch):
+def _require_tensors(batch):
     import torch
 
-    parts = [part for part in batch if isinstance(part, torch.Tensor)] if isinstance(batch, (list, tuple)) else []
-    return len(parts[0]) if parts and parts[0].ndim else 0
+    parts = batch if isinstance(batch, (list, tuple)) else []
+    kinds = [type(part).__name__ for part in parts]
+    if len(parts) != len(NAMES) or not all(isinstance(part, torch.Tensor) for part in parts):
+        shape = f" of shape {tuple(batch.shape)}" if isinstance(batch, torch.Tensor) else ""
+        inside = f" of {len(parts)} things ({', '.join(sorted({*kinds})[:4])})" if parts else shape
+        slug = "missing-tensors" if kinds in (["Tensor"], ["Tensor"] * 2) else "another-kind-of-batch"
+        raise NotYet(slug, f"a batch is a {type(batch).__name__}{inside}, expected three tensors: {', '.join(NAMES)}.")
 
 
-def _right_parts(batches, expected):
-    """Each batch has all the tensors, in the data set's order, with its shapes."""
-    import torch
+def _rows(batches):
+    """One hashable key for each row, over all its tensors; a tensor without dimensions counts as one row."""
+    tables = ([part if part.ndim else part[None] for part in batch] for batch in batches)
+    return [tuple(tuple(part.flatten().tolist()) for part in row) for table in tables for row in zip(*table)]
 
-    names = PARTS if len(expected) == len(PARTS) else [f"tensor {k}" for k in range(len(expected))]
-    if not batches:
-        raise NotYet("part-of-the-rows", f"your loader gave no batch at all; val_dataset has {len(expected[0])} rows.")
+
+def _fits(batch, right):
+    """Has each tensor the shape that it should have, with equally many rows?"""
+    return [part.shape for part in batch] == [(*batch[0].shape[:1], *column.shape[1:]) for column in right]
+
+
+def _right_tensors(batches, right, rows):
+    """Raise `NotYet` unless the tensors of every batch have the shapes and dtypes of `right`, in its order."""
+    for order in itertools.permutations(range(len(NAMES))):  # as it should be, first of all
+        moved = [[batch[k] for k in order] for batch in batches]
+        if all(_fits(batch, right) for batch in moved) and set(_rows(moved)) <= set(rows):
+            if order != (0, 1, 2):
+                came = [NAMES[order.index(k)] for k in range(len(NAMES))]
+                raise NotYet("swapped-tensors", f"a batch holds {', '.join(came)}; expected {', '.join(NAMES)}.")
+            break
     for batch in batches:
-        if not isinstance(batch, (list, tuple)) or not all(isinstance(part, torch.Tensor) for part in batch):
-            raise NotYet(
-                "missing-tensors",
-                f"a batch is a {type(batch).__name__}, expected a list of {len(expected)} tensors: {', '.join(names)}.",
-            )
-        if len(batch) != len(expected):
-            raise NotYet(
-                "missing-tensors",
-                f"a batch holds {len(batch)} tensors, val_dataset has {len(expected)}: {', '.join(names)}.",
-            )
-        shapes = [tuple(part.shape[1:]) for part in batch]
-        wanted = [tuple(part.shape[1:]) for part in expected]
-        if shapes != wanted and sorted(shapes) != sorted(wanted):
-            raise NotYet("another-shape", f"a row's tensors have the shapes {shapes}, val_dataset's have {wanted}.")
-    got = [_cat(batch[k] for batch in batches) for k in range(len(expected))]
-    swapped = [k for k, part in enumerate(got) if not _same_values(part, expected[k])]
-    order = [next((j for j, part in enumerate(expected) if _same_values(g, part)), None) for g in got]
-    if swapped and sorted(j for j in order if j is not None) == list(range(len(expected))):
-        raise NotYet(
-            "swapped-tensors",
-            f"the tensors of a batch come as {', '.join(names[j] for j in order)}; val_dataset has {', '.join(names)}.",
-        )
+        if not _fits(batch, right):
+            shapes, wanted = (", ".join(str(tuple(part.shape)) for part in parts) for parts in (batch, right))
+            raise NotYet("another-shape", f"a batch's tensors have the shapes {shapes}; val_dataset's are {wanted}.")
+        for name, part, column in zip(NAMES, batch, right):
+            if part.dtype != column.dtype:
+                raise NotYet("another-dtype", f"{name} has the dtype {part.dtype}, in val_dataset {column.dtype}.")
 
 
-def _cat(parts):
-    """Join along the rows; None where the parts do not fit together."""
-    import torch
+def _right_rows(got, rows, when, loader, ended, random):
+    """Raise `NotYet` unless each row came exactly once."""
+    from torch.utils.data import BatchSampler
 
-    try:
-        return torch.cat([part.detach().cpu() for part in parts])
-    except (RuntimeError, TypeError):
-        return None
-
-
-def _same_values(part, expected):
-    """The same rows, in whatever order and however often?"""
-    if part is None or part.shape[1:] != expected.shape[1:]:
-        return False
-    return set(_keys(part)) & set(_keys(expected)) != set() and set(_keys(part)) <= set(_keys(expected))
-
-
-def _keys(tensor):
-    return [tuple(row) if isinstance(row, list) else (row,) for row in tensor.reshape(len(tensor), -1).tolist()]
-
-
-def _as_rows(tensors):
-    """One hashable key a row, over all its tensors."""
-    if any(tensor is None for tensor in tensors):
-        return []
-    return list(zip(*map(_keys, tensors)))
-
-
-def _right_rows(got, rows, loader, batches):
-    """Every row exactly once."""
-    have, want = Counter(got), Counter(rows)
-    extra, missing = have - want, want - have
-    n, strange = len(rows), sum(count for key, count in extra.items() if key not in want)
-    if strange:
-        raise NotYet("training-rows", f"{strange} of {len(got)} rows are not in val_dataset at all.")
-    if len(got) > 2 * n:
-        raise NotYet(
-            "loader-never-ends",
-            f"I stopped after {len(got)} rows, and your loader was not done; val_dataset has {n}.",
-        )
-    if missing and extra:
-        raise NotYet("with-replacement", f"{missing.total()} rows never came, and {extra.total()} came more than once.")
-    if extra:
-        raise NotYet("rows-twice", f"{len(got)} rows came, val_dataset has {n}: {extra.total()} came again.")
-    dropped = getattr(loader, "drop_last", False) or getattr(loader.batch_sampler, "drop_last", False)
-    if missing and dropped and missing.total() < _length(batches[0]):
-        raise NotYet(
-            "dropped-last-batch",
-            f"{len(got)} of {n} rows came: the last {missing.total()}, too few for a full batch, were dropped.",
-        )
-    if missing:
-        raise NotYet("part-of-the-rows", f"{len(got)} of {n} rows came; {missing.total()} never did.")
-
-
-def _right_order(passes, rows):
-    first, second = passes
-    if first == rows and second == rows:
-        return
-    moved = sum(a != b for a, b in itertools.zip_longest(first, rows))
-    at = f"{moved} of {len(rows)} rows came at another place than in val_dataset"
-    if first != second:
-        raise NotYet("random-order", f"{at}, and the second pass had another order.")
-    if first == rows[::-1]:
-        raise NotYet("reversed", f"{at}: the last one first, on both passes.")
-    raise NotYet("fixed-order", f"{at}, the same on both passes.")
+    n, have, want = len(rows), Counter(got), Counter(rows)
+    extra, missing = (have - want).total(), (want - have).total()
+    if strange := sum(row not in want for row in got):
+        differ = [sum(g[k] != r[k] for g, r in zip(got, rows)) for k in range(len(NAMES))]
+        if len(got) == n and 0 in differ:  # the rest of every row is right, and in its position
+            saw = ", ".join(f"{name} (in {count} of {n} rows)" for name, count in zip(NAMES, differ) if count)
+            raise NotYet("another-value", f"different from val_dataset{when}: {saw}.")
+        raise NotYet("training-rows", f"{strange} of {len(got)} rows{when} are not in val_dataset.")
+    if not ended:
+        raise NotYet("loader-never-ends", f"I stopped after {len(got)} rows{when}; val_dataset has {n}, and more came.")
+    if extra or missing:
+        sampler, drops = loader.batch_sampler, False
+        slug = "rows-twice" if not missing else "with-replacement" if extra and random else "part-of-the-rows"
+        if type(sampler) is BatchSampler and (drops := sampler.drop_last) and got == rows[: n - n % sampler.batch_size]:
+            slug = "dropped-last-batch"
+        saw = f"{n - missing} of {n} rows came{when}; missing: {missing}, too many: {extra}."
+        raise NotYet(slug, saw + " drop_last is True." * drops)
