@@ -2,28 +2,36 @@
 
 python3 start.py [--no-browser]      set up .venv when needed, open the course in JupyterLab
 python3 start.py run [00 03 ...]     run lessons top to bottom, headless
-python3 start.py test [--latest]     run every check there is (--latest: on the newest releases)
+python3 start.py test                run every check there is; after it, options and files for pytest
+python3 start.py test --quick        everything except running lessons: under two minutes
+python3 start.py test --other [FILE] run the lessons on a different file of tweets
+python3 start.py test --latest       run every check on the newest releases
 python3 start.py bench               measure how fast lesson 10 is here, against what (see benchmarks/speed.py)
 python3 start.py grade FOLDER        grade a class's homework, each submission in a sandbox
 python3 start.py colab OWNER/REPO    write where the course lives on GitHub into every notebook
 """
 
-# Standard library only, and nothing newer than Python 3.6 above main(): an old Python must get as far as the one line
-# that says so.
+# Standard library only, and nothing that Python 3.6 cannot parse: an old Python must get as far as the line in main()
+# that says what the course needs.
 import argparse
+import csv
 import hashlib
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 REQUIREMENTS = ROOT / "requirements.txt"
-OLDEST, NEWEST = (3, 11), (3, 13)
+DEV_REQUIREMENTS = ROOT / "requirements-dev.txt"
+# pyproject.toml lists the Python versions the course supports, oldest first
+PYTHONS = re.findall(r"Python :: (3\.\d+)", (ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 FREE_BYTES = 3 * 1024**3  # what torch, transformers and JupyterLab take unpacked, with a margin
 FIRST_LESSON = "notebooks/00_start_here.ipynb"
 
@@ -37,12 +45,12 @@ def python_in(venv):
     return venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
-def install(venv, arguments, key):
+def install(venv, arguments, key, mark="installed", what="Installing (once; a few minutes) …"):
     """Make `venv` and pip-install into it, unless a finished install of the same `key` is there.
 
-    The mark is written last: an install that was interrupted has none, and is finished at the next start.
+    The mark, a file in `venv`, is written last: an interrupted install has none, and is finished at the next start.
     """
-    mark = venv / "installed"
+    mark = venv / mark
     key = hashlib.sha256(f"{key}{sys.version_info[:2]}{ROOT}".encode()).hexdigest()
     if mark.exists() and mark.read_text() == key and python_in(venv).exists():
         return
@@ -50,7 +58,7 @@ def install(venv, arguments, key):
     mark.unlink(missing_ok=True)
     if shutil.disk_usage(ROOT).free < FREE_BYTES and not again:
         raise Stop(f"Not enough disk: the course needs {FREE_BYTES // 1024**3} GB free on the disk of {ROOT}.")
-    print("Finishing the install …" if again else "Installing (once; a few minutes) …", flush=True)
+    print("Finishing the install …" if again and mark.name == "installed" else what, flush=True)
     try:
         # --clear would lose what an interrupted install already has
         subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True, stdout=subprocess.DEVNULL)
@@ -84,10 +92,15 @@ def environment():
     return env
 
 
-def ready():
-    """Return the interpreter of the course's environment, installed when needed."""
+def ready(dev=False):
+    """Return the interpreter of the course's environment, installed when needed; `dev`: with tools for tests, grading."""
     venv = ROOT / ".venv"
-    install(venv, ["-r", str(REQUIREMENTS)], REQUIREMENTS.read_text())
+    key = REQUIREMENTS.read_text()
+    install(venv, ["-r", str(REQUIREMENTS)], key)
+    if dev:
+        key += DEV_REQUIREMENTS.read_text()
+        what = "Installing what tests and grading need (once) …"
+        install(venv, ["-r", str(DEV_REQUIREMENTS)], key, "installed-dev", what)
     return str(python_in(venv))
 
 
@@ -133,42 +146,100 @@ def wait_for(server, port, seconds=180):  # the first start on a slow disk compi
     raise Stop(f"JupyterLab did not answer on port {port} within {seconds} s.")
 
 
-def test(latest=False, pytest_arguments=()):
-    """Run ruff and pytest; with `latest`, in an environment of the newest releases that pyproject.toml allows."""
-    if latest:
-        venv = ROOT / ".venv-latest"
-        pin = next(line for line in REQUIREMENTS.read_text().splitlines() if line.startswith("torch=="))
-        # torch stays as pinned: its newest build weighs gigabytes
-        install(
-            venv,
-            ["--upgrade", "--upgrade-strategy=eager", pin, "-e", f"{ROOT}[test,checkpoints]"],
-            time.strftime("%G-%V"),
-        )
-        python = str(python_in(venv))
-    else:
-        python = ready()
+def test(quick=False, latest=False, pytest_arguments=()):
+    """Run ruff and pytest; with `latest`, in an environment of the newest releases that pyproject.toml allows.
+
+    `quick` leaves out running lessons and the tests marked as slow. Both cores of a small machine are kept busy:
+    tests run side by side, except that those of one file share a process; so do the cells of one notebook.
+    """
+    python = newest_releases() if latest else ready(dev=True)
     for what in (["check"], ["format", "--check"]):
         status = subprocess.run([python, "-m", "ruff", *what, str(ROOT)], cwd=ROOT).returncode
         if status:
             return status
-    # what a cell or the helper module calls must not be on its way out
+    before = untracked()
+    # what a cell or the helper module calls must not be deprecated
     own = ["__main__", *(f"transfer_learning.{file.stem}" for file in (ROOT / "transfer_learning").glob("*.py"))]
     warnings = [f"error::{kind}:{module}" for kind in ("DeprecationWarning", "FutureWarning") for module in own]
-    env = {**environment(), "COURSE_LATEST": "1" if latest else "", "PYTHONWARNINGS": ",".join(warnings)}
-    command = [python, "-m", "pytest", "-ra"]
     # nbval runs every lesson and every solution and compares the outputs with the stored ones
-    nbval = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=300", "-p", "limits"]
+    nbval = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=900", "-p", "limits"]
     nbval += ["--nbval-sanitize-with", str(ROOT / "tests" / "nbval_sanitize.cfg")]
-    env["PYTHONPATH"] = os.pathsep.join([str(ROOT / "tests"), str(ROOT / "tools")])
-    if pytest_arguments:
-        return subprocess.run([*command, *nbval, *pytest_arguments], cwd=ROOT, env=env).returncode
-    tests = subprocess.run([*command, "tests"], cwd=ROOT, env=env).returncode
-    notebooks = subprocess.run([*without_network(), *command, *nbval, "notebooks", "solutions"], cwd=ROOT, env=env)
-    return tests or notebooks.returncode
+    chosen = ["-m", "not slow"] if quick else []
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        env = {**environment(), **scratch(folder), "PYTHONWARNINGS": ",".join(warnings)}
+        env["COURSE_LATEST"] = "1" if latest else ""
+        env["PYTHONPATH"] = os.pathsep.join([str(ROOT / "tests"), str(ROOT / "tools")])
+
+        def pytest(*arguments, before=()):
+            command = [*before, python, "-m", "pytest", "-ra", *arguments]
+            return subprocess.run(command, cwd=ROOT, env=env).returncode
+
+        if pytest_arguments:
+            return pytest(*chosen, *([] if quick else nbval), *pytest_arguments)
+        status = pytest("-n", "2", "--dist=loadgroup", *chosen)
+        if not quick:
+            together = ["-n", "2", "--dist=loadfile", *nbval, "notebooks", "solutions"]
+            status = pytest(*together, before=without_network()) or status
+    left = sorted(untracked() - before)
+    if left:
+        print(f"New files, perhaps left by a test: {', '.join(left)}", flush=True)
+    return status or bool(left and os.environ.get("CI"))
+
+
+def newest_releases():
+    """Return the interpreter of .venv-latest, installed anew each week."""
+    venv = ROOT / ".venv-latest"
+    pin = next(line for line in REQUIREMENTS.read_text().splitlines() if line.startswith("torch=="))
+    # torch stays as pinned: its newest build weighs gigabytes
+    arguments = ["--upgrade", "--upgrade-strategy=eager", pin, "-e", f"{ROOT}[test,teach,checkpoints]"]
+    install(venv, arguments, time.strftime("%G-%V"))
+    return str(python_in(venv))
+
+
+def scratch(folder):
+    """Variables that keep tests away from the reader's own files: record of passed homework, settings, history."""
+    names = {
+        "COURSE_RECORD": "homework.json",
+        "HYPOTHESIS_STORAGE_DIRECTORY": "hypothesis",
+        "IPYTHONDIR": "ipython",
+        "JUPYTER_CONFIG_DIR": "jupyter",
+        "JUPYTER_DATA_DIR": "jupyter_data",
+        "JUPYTER_RUNTIME_DIR": "jupyter_runtime",
+    }
+    return {variable: os.path.join(str(folder), name) for variable, name in names.items()}
+
+
+def untracked():
+    """Return the files in this folder that git neither tracks nor ignores; none where there is no git."""
+    try:
+        command = ["git", "ls-files", "--others", "--exclude-standard"]
+        return set(subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout.decode().splitlines())
+    except (OSError, subprocess.CalledProcessError):
+        return set()
+
+
+def test_on_other_tweets(file, numbers=()):
+    """Run lessons on a different file of tweets; without one, on part of the course's own, in a different order."""
+    python = ready()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        env = {**environment(), **scratch(folder)}
+        env["TWEETS_CSV"] = os.path.abspath(file) if file else write_other_tweets(folder)
+        command = [python, str(ROOT / "tools" / "run_lessons.py"), *numbers]
+        return subprocess.run(command, cwd=ROOT, env=env).returncode
+
+
+def write_other_tweets(folder):
+    """Write rows 1000 to 1899 of the course's tweets, then rows 0 to 949, so that no lesson finds a row where it was."""
+    path = os.path.join(folder, "tweets.csv")
+    with open(ROOT / "data" / "climate_tweets.csv", encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header, *rows[1000:1900], *rows[:950]])
+    return path
 
 
 def without_network():
-    """What to put before a command so that it reaches nothing outside this machine; nothing where that can't be done."""
+    """Return what to put before a command to cut it off from the network; nothing where that cannot be done."""
     command = ["bwrap", "--dev-bind", "/", "/", "--unshare-net", "--die-with-parent"]
     if shutil.which("bwrap") and not subprocess.run([*command, "true"], capture_output=True).returncode:
         return command
@@ -176,17 +247,31 @@ def without_network():
     return []
 
 
+def needed():
+    """Return the supported Python versions as a phrase: "Python 3.11, 3.12 or 3.13"."""
+    return f"Python {', '.join(PYTHONS[:-1])} or {PYTHONS[-1]}"
+
+
 def main(arguments):
-    if not OLDEST <= sys.version_info[:2] <= NEWEST:
-        found = ".".join(map(str, sys.version_info[:2]))
-        raise Stop(f"Python {found} found; the course needs Python 3.11, 3.12 or 3.13. Get one from python.org.")
+    found = ".".join(map(str, sys.version_info[:2]))
+    if found not in PYTHONS:
+        raise Stop(f"Python {found} found; the course needs {needed()}. Get one from python.org.")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--no-browser", action="store_true", help="only print the address")
     commands = parser.add_subparsers(dest="command")
     run_parser = commands.add_parser("run", help="run lessons headless")
     run_parser.add_argument("lessons", nargs="*", metavar="NN", help="lesson numbers; default: all")
     test_parser = commands.add_parser("test", help="run every check; further arguments go to pytest")
-    test_parser.add_argument("--latest", action="store_true")
+    which = test_parser.add_mutually_exclusive_group()
+    which.add_argument("--quick", action="store_true", help="everything except running lessons: under two minutes")
+    which.add_argument(
+        "--other",
+        nargs="?",
+        const="",
+        metavar="FILE",
+        help="only run the lessons (further arguments: lesson numbers) on FILE; without it, on part of the course's tweets",
+    )
+    test_parser.add_argument("--latest", action="store_true", help="on the newest releases, in .venv-latest")
     commands.add_parser("bench", help="measure lesson 10's speed; further arguments go to benchmarks/speed.py")
     grade_parser = commands.add_parser("grade", help="grade a class's homework")
     grade_parser.add_argument("folder", help="STUDENT/NN_name/homework.ipynb, or STUDENT.ipynb")
@@ -200,15 +285,19 @@ def main(arguments):
         runner = [ready(), str(ROOT / "tools" / "run_lessons.py"), *args.lessons]
         return subprocess.run(runner, cwd=ROOT, env=environment()).returncode
     if args.command == "test":
-        return test(args.latest, rest)
+        if args.other is not None:
+            return test_on_other_tweets(args.other, rest)
+        return test(args.quick, args.latest, rest)
     if args.command == "bench":
         return subprocess.run([ready(), str(ROOT / "benchmarks" / "speed.py"), *rest], env=environment()).returncode
     if args.command == "grade":
-        grader = [ready(), "-m", "grader", os.path.abspath(args.folder)]
+        grader = [ready(dev=True), "-m", "grader", os.path.abspath(args.folder)]
         grader += ["--unsafe"] * args.unsafe
-        return subprocess.run(grader, cwd=ROOT, env=environment()).returncode
+        # what a class has passed is not the teacher's own homework
+        return subprocess.run(grader, cwd=ROOT, env={**environment(), "COURSE_RECORD": os.devnull}).returncode
     if args.command == "colab":
-        return subprocess.run([ready(), str(ROOT / "tools" / "course.py"), args.repository], cwd=ROOT).returncode
+        course = [ready(dev=True), str(ROOT / "tools" / "course.py"), args.repository]
+        return subprocess.run(course, cwd=ROOT).returncode
     return lab(browser=not args.no_browser)
 
 

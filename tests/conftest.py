@@ -1,5 +1,6 @@
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,27 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "data"), str(ROOT / "tests"), str(ROOT)]
 LATEST = bool(os.environ.get("COURSE_LATEST"))
+
+import start  # noqa: E402
+
+if "COURSE_RECORD" not in os.environ:  # pytest was started by hand; its workers and children inherit what is set here
+    _folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+    os.environ.update(start.scratch(_folder.name))
+
+# the many known answers are independent of each other; the tests of any other file share fixtures that are slow to set up
+SPREAD = {"test_checks.py"}
+# to set one of these up takes more than ten seconds: a class is graded, networks are trained on two processes
+SLOW_FIXTURES = {"graded", "trained"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Keep the tests of one file in one process of `pytest -n 2 --dist=loadgroup`; mark what a slow fixture makes slow."""
+    for item in items:
+        if SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+        if item.path.name not in SPREAD:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture

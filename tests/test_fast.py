@@ -189,6 +189,7 @@ def test_time_and_memory_grow_at_most_as_the_rows_do(table):
         assert large["megabytes"] <= most * small["megabytes"], variant
 
 
+@pytest.mark.slow
 def test_the_benchmark_runs_and_measures_what_it_says(tmp_path, table, monkeypatch, capsys, no_tweets_csv):
     monkeypatch.setenv("PYTHONPATH", "")  # what the benchmark puts there ends with this test
     path = tmp_path / "speed.csv"

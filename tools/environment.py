@@ -1,4 +1,4 @@
-"""Print one line a requirement: [OK], or [FAIL] with the remedy. Run it from anywhere in the course."""
+"""Print one line for each requirement: [OK], or [FAIL] with the remedy. Run it from anywhere in the course."""
 
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -54,10 +54,12 @@ def memory_bytes(process):
 
 
 def check_python():
-    assert sys.version_info >= (3, 11), (
-        f"Python {sys.version_info[0]}.{sys.version_info[1]}: install Python 3.11 or newer"
-    )
-    return f"Python 3.11 or newer{'' if sys.version_info[:2] <= (3, 13) else ' (newer than the course was tried on)'}"
+    from start import PYTHONS
+
+    oldest, newest = (tuple(map(int, text.split("."))) for text in (PYTHONS[0], PYTHONS[-1]))
+    found = sys.version_info[:2]
+    assert found >= oldest, f"Python {found[0]}.{found[1]}: install Python {PYTHONS[0]} or newer"
+    return f"Python {PYTHONS[0]} or newer{'' if found <= newest else ' (newer than the course has been tested on)'}"
 
 
 def check_packages():
@@ -83,10 +85,10 @@ def check_checkpoints():
     import contextlib
     import io
 
-    from transfer_learning import checkpoint
+    from transfer_learning.checkpoints import NAMES, checkpoint
 
     with contextlib.redirect_stdout(io.StringIO()):
-        for name in ("bert-base-uncased", "t5-small"):
+        for name in NAMES:
             checkpoint(name, source="embedded")
     return "both embedded checkpoints, their sums verified"
 

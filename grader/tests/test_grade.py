@@ -228,7 +228,6 @@ def test_the_page_shows_the_class_without_the_network(graded):
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 @needs_sandbox
 def test_interrupted_it_leaves_no_process_and_goes_on(tmp_path):
     """What was graded is not run again, unless it has changed; a torn last line of the log does no harm."""
