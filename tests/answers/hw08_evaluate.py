@@ -37,6 +37,15 @@ def judge(answer):
 # --- right ------------------------------------------------------------------------------------------------
 
 
+def counted(loss, labels, predictions):
+    """The three scores; a part of other answers."""
+    return {
+        "loss": loss,
+        "accuracy": accuracy_score(labels, predictions),
+        "macro_f1": f1_score(labels, predictions, average="macro"),
+    }
+
+
 def plain(model, dataloader):
     was_training = model.training
     model.eval()
@@ -48,11 +57,12 @@ def plain(model, dataloader):
             labels += batch_labels.tolist()
             predictions += output.logits.argmax(dim=-1).tolist()
     model.train(was_training)
-    return {
-        "loss": total / len(labels),
-        "accuracy": accuracy_score(labels, predictions),
-        "macro_f1": f1_score(labels, predictions, average="macro"),
-    }
+    return counted(total / len(labels), labels, predictions)
+
+
+def joined(parts):
+    """Of pairs of logits and labels, all logits and all labels."""
+    return tuple(map(torch.cat, zip(*parts)))
 
 
 def outputs(model, dataloader):
@@ -62,7 +72,7 @@ def outputs(model, dataloader):
     with torch.no_grad():
         parts = [(model(input_ids=i, attention_mask=m).logits, y) for i, m, y in dataloader]
     model.train(was_training)
-    return torch.cat([logits for logits, _ in parts]), torch.cat([labels for _, labels in parts])
+    return joined(parts)
 
 
 def scores(logits, labels):
@@ -147,17 +157,17 @@ def frozen_instead_of_no_grad(model, dataloader):
     flags = [weights.requires_grad for weights in model.parameters()]
     was_training = model.training
     model.requires_grad_(False).eval()
-    logits, labels = zip(*((model(input_ids=i, attention_mask=m).logits, y) for i, m, y in dataloader))
+    parts = [(model(input_ids=i, attention_mask=m).logits, y) for i, m, y in dataloader]
     for weights, flag in zip(model.parameters(), flags):
         weights.requires_grad = flag
     model.train(was_training)
-    return scores(torch.cat(logits), torch.cat(labels))
+    return scores(*joined(parts))
 
 
 def on_a_copy(model, dataloader):
     twin = copy.deepcopy(model).eval().requires_grad_(False)
-    logits, labels = zip(*((twin(input_ids=i, attention_mask=m).logits, y) for i, m, y in dataloader))
-    return scores(torch.cat(logits), torch.cat(labels))
+    parts = [(twin(input_ids=i, attention_mask=m).logits, y) for i, m, y in dataloader]
+    return scores(*joined(parts))
 
 
 def on_a_model_built_again(model, dataloader):
@@ -173,11 +183,11 @@ def dropout_set_to_zero(model, dataloader):
         layer.p = 0.0
     try:
         with torch.no_grad():
-            logits, labels = zip(*((model(input_ids=i, attention_mask=m).logits, y) for i, m, y in dataloader))
+            parts = [(model(input_ids=i, attention_mask=m).logits, y) for i, m, y in dataloader]
     finally:
         for layer, chance in zip(layers, chances):
             layer.p = chance
-    return scores(torch.cat(logits), torch.cat(labels))
+    return scores(*joined(parts))
 
 
 def without_its_call(model, dataloader):
@@ -189,7 +199,7 @@ def without_its_call(model, dataloader):
             (model.classifier(model.bert(input_ids=i, attention_mask=m).pooler_output), y) for i, m, y in dataloader
         ]
     model.train(was_training)
-    return scores(torch.cat([logits for logits, _ in parts]), torch.cat([labels for _, labels in parts]))
+    return scores(*joined(parts))
 
 
 def row_by_row(model, dataloader):
@@ -275,7 +285,7 @@ def functional(model, dataloader):
     parts = [
         (torch.func.functional_call(twin, weights, (i,), {"attention_mask": m}).logits, y) for i, m, y in dataloader
     ]
-    return scores(torch.cat([logits for logits, _ in parts]), torch.cat([labels for _, labels in parts]))
+    return scores(*joined(parts))
 
 
 class Evaluator:
@@ -411,8 +421,8 @@ def batches_weighted_f1(model, dataloader):
 
 def no_eval(model, dataloader):
     with torch.no_grad():
-        logits, labels = zip(*((model(input_ids=i, attention_mask=m).logits, y) for i, m, y in dataloader))
-    return scores(torch.cat(logits), torch.cat(labels))
+        parts = [(model(input_ids=i, attention_mask=m).logits, y) for i, m, y in dataloader]
+    return scores(*joined(parts))
 
 
 def eval_too_late(model, dataloader):
@@ -429,9 +439,9 @@ def only_the_body_in_eval(model, dataloader):
     was_training = model.training
     model.base_model.eval()
     with torch.no_grad():
-        logits, labels = zip(*((model(input_ids=i, attention_mask=m).logits, y) for i, m, y in dataloader))
+        parts = [(model(input_ids=i, attention_mask=m).logits, y) for i, m, y in dataloader]
     model.train(was_training)
-    return scores(torch.cat(logits), torch.cat(labels))
+    return scores(*joined(parts))
 
 
 def stays_in_eval(model, dataloader):
@@ -454,9 +464,9 @@ def body_stays_in_eval(model, dataloader):
 def no_no_grad(model, dataloader):
     was_training = model.training
     model.eval()
-    logits, labels = zip(*((model(input_ids=i, attention_mask=m).logits.detach(), y) for i, m, y in dataloader))
+    parts = [(model(input_ids=i, attention_mask=m).logits.detach(), y) for i, m, y in dataloader]
     model.train(was_training)
-    return scores(torch.cat(logits), torch.cat(labels))
+    return scores(*joined(parts))
 
 
 def no_grad_for_the_scores_alone(model, dataloader):
@@ -465,7 +475,7 @@ def no_grad_for_the_scores_alone(model, dataloader):
     parts = [(model(input_ids=i, attention_mask=m).logits, y) for i, m, y in dataloader]
     model.train(was_training)
     with torch.no_grad():
-        return scores(torch.cat([logits for logits, _ in parts]), torch.cat([labels for _, labels in parts]))
+        return scores(*joined(parts))
 
 
 def backward(model, dataloader):
@@ -609,7 +619,7 @@ def global_model(model, dataloader):
     with torch.no_grad():
         parts = [(MODEL(input_ids=i, attention_mask=m).logits, y) for i, m, y in dataloader]
     MODEL.train(was_training)
-    return scores(torch.cat([logits for logits, _ in parts]), torch.cat([labels for _, labels in parts]))
+    return scores(*joined(parts))
 
 
 def constants(model, dataloader):
@@ -621,11 +631,7 @@ def remembers(model, dataloader, labels=[], predictions=[]):  # noqa: B006
     logits, batch_labels = outputs(model, dataloader)
     labels += batch_labels.tolist()
     predictions += logits.argmax(-1).tolist()
-    return {
-        "loss": F.cross_entropy(logits, batch_labels).item(),
-        "accuracy": accuracy_score(labels, predictions),
-        "macro_f1": f1_score(labels, predictions, average="macro"),
-    }
+    return counted(F.cross_entropy(logits, batch_labels).item(), labels, predictions)
 
 
 def chance(model, dataloader):
@@ -636,11 +642,7 @@ def chance(model, dataloader):
 def labels_from_the_data_set(model, dataloader):
     logits, labels = outputs(model, dataloader)
     predictions, labels_in_order = logits.argmax(-1), dataloader.dataset.tensors[2]
-    return {
-        "loss": F.cross_entropy(logits, labels).item(),
-        "accuracy": accuracy_score(labels_in_order, predictions),
-        "macro_f1": f1_score(labels_in_order, predictions, average="macro"),
-    }
+    return counted(F.cross_entropy(logits, labels).item(), labels_in_order, predictions)
 
 
 def labels_in_another_pass(model, dataloader):
@@ -658,11 +660,7 @@ def squeezed(model, dataloader):
         total += F.cross_entropy(logits, y, reduction="sum").item()
         predictions += logits.squeeze().argmax(-1).tolist()
         labels += y.tolist()
-    return {
-        "loss": total / len(labels),
-        "accuracy": accuracy_score(labels, predictions),
-        "macro_f1": f1_score(labels, predictions, average="macro"),
-    }
+    return counted(total / len(labels), labels, predictions)
 
 
 def across(model, dataloader):
@@ -793,7 +791,7 @@ WRONG = {
     "global loader": ("not-its-arguments", lambda model, dataloader: all_at_the_end(model, LOADER)),
     "global model": ("not-its-arguments", global_model),
     "constants": ("not-its-arguments", constants),
-    "never runs the model": ("not-its-arguments", chance),
+    "never runs the model": ("another-loss", chance),
     "the rows of every call before": ("another-accuracy", remembers),
     "no mask": ("mask-ignored", without_mask),
     "mask from the ids": ("mask-ignored", mask_from_ids),

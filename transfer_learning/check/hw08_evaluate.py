@@ -7,11 +7,10 @@ import random
 from collections.abc import Mapping
 from types import SimpleNamespace
 
-from ._engine import NotYet, call, describe, homework, require_callable, require_type, preserve_rng_state
-from .hw07_validation_loader import _generators
+from ._engine import NotYet, call, describe, homework, require_callable, require_type, untimed
 
 NAMES = ("loss", "accuracy", "macro_f1")
-TOLERANCE = 6e-4  # three decimals are enough to compare two epochs
+ALL_OR_NOTHING = {"mask-ignored", "dropped-last-batch", "one-batch"}  # mistakes that change all three scores
 
 
 @homework("08_finetuning")
@@ -22,14 +21,13 @@ def evaluate(evaluate, model, dataloader):
     ----------
     evaluate : callable
         The learner's answer, `evaluate(model, dataloader) -> {"loss": float, "accuracy": float, "macro_f1": float}`.
-        A float is Python's or numpy's, right to three decimals; further keys do no harm. Macro-F1 is the mean over
-        the classes that occur among the labels or the predictions, as in scikit-learn. How dropout and gradients are
-        switched off, and how the rows are batched, does not matter.
+        A float is Python's or numpy's, correct to three decimals; extra keys are fine. Macro-F1 is the mean over the
+        classes that occur among the labels or the predictions, as in scikit-learn.
     model : torch.nn.Module
         A classifier, called with `input_ids` and `attention_mask`, whose output has `logits` of shape (rows, classes).
-        The answer gets a copy.
+        The answer gets a copy of it and small models of the check's own, all on its device.
     dataloader : torch.utils.data.DataLoader
-        Its batches are `[input_ids, attention_mask, labels]`; up to eight rows of the first one are used.
+        Its batches are `[input_ids, attention_mask, labels]`. Eight rows of its data set are used, on the CPU.
 
     Raises
     ------
@@ -37,47 +35,57 @@ def evaluate(evaluate, model, dataloader):
         With `misconception` set to the name of the mistake.
     """
     require_callable(evaluate, "evaluate")
-    cases = itertools.chain(_cases(), _own_case(model, dataloader))
-    borrowed = []  # calls of the learner's own model: an answer that makes one does not use its argument
+    with untimed():
+        cases = [*_cases(next(model.parameters()).device), *_own_case(model, dataloader)]
+    runs, borrowed = [], []  # calls of the learner's own model: an answer that makes one does not use its argument
     handle = model.register_forward_pre_hook(lambda *_: borrowed.append(True))
     try:
         for case in cases:
-            scores = _judge(evaluate, case, borrowed)
+            if case.shuffle:  # what was wrong in order needs no further calls
+                _right_numbers(runs)
+            run = _Run(case, borrowed)
+            try:
+                run.scores = _right_form(call(evaluate, run.model, case.loader))
+                run.left_all_as_it_was()
+            except NotYet as not_yet:
+                _right_numbers(runs)  # a wrong score in the calls before may be the reason
+                run.used_its_arguments(f"{case.on}, {not_yet.saw.rstrip('.')}")
+                raise
+            runs.append(run)
     finally:
         handle.remove()
-    shown = ", ".join(f"{name} {scores[name]:.3f}" for name in NAMES)
+    _right_numbers(runs)
+    shown = ", ".join(f"{name} {run.scores[name]:.3f}" for name in NAMES)
     return f"each model scored over all rows, dropout and gradients off, and left as it was. {case.on}: {shown}."
 
 
-# --- models, loaders, and what should come out --------------------------------------------------------------
-
-
-def _cases():
-    """First equal batches, then one of a single row, then what nobody has seen before, shuffled."""
+def _cases(device):
+    """Equal batches; a last batch of one row; then random sizes and weights, in order and shuffled."""
     secret = random.SystemRandom()
-    yield _case(31, classes=6, rows=18, size=6)
-    yield _case(31, classes=7, rows=13, size=4, training=False, frozen=True)
-    for size in (3, 8):
-        rows = size * secret.randint(36 // size, 50 // size) + 1
-        yield _case(secret.getrandbits(60), secret.randint(6, 9), rows, size, shuffle=True)
+    classes, rows = secret.randint(6, 9), 3 * secret.randint(10, 12) + 1
+    # seed 6: a class above all labels is predicted, seed 11: one above all predictions is a label
+    yield _small_case(device, 6, classes=6, rows=18, size=6)
+    yield _small_case(device, 11, classes=7, rows=13, size=4, training=False)
+    yield (case := _small_case(device, secret.getrandbits(60), classes, rows, size=3))
+    yield _case(f"{case.on}, shuffled", case.model, case.tensors, 3, shuffle=True)
 
 
-def _case(seed, classes, rows, size, shuffle=False, training=True, frozen=False):
-    """A small model and rows on which every mistake of `_mistakes` gives another number."""
+def _small_case(device, seed, classes, rows, size, training=True):
+    """A small model and rows for which every known mistake gives a wrong score."""
     import torch
     from transformers import BertConfig, BertForSequenceClassification
 
-    sizes = {"vocab_size": 60, "hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 32}
+    sizes = {"vocab_size": 60, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
     dropout = {"hidden_dropout_prob": 0.3, "attention_probs_dropout_prob": 0.3}
-    config = BertConfig(num_hidden_layers=1, num_labels=classes, **sizes, **dropout)
-    model = BertForSequenceClassification(config).eval()
-    torch.manual_seed(seed)  # the core puts the state back
+    model = BertForSequenceClassification(BertConfig(num_labels=classes, intermediate_size=32, **sizes, **dropout))
+    right_if_equal = ["mean-of-batches", "wrong-divisor", "dropped-last-batch"] if rows % size == 0 else []
+    torch.manual_seed(seed)  # the engine puts the state back
     while True:
-        for matrix in filter(lambda weights: weights.ndim == 2, model.parameters()):
-            torch.nn.init.normal_(matrix, std=0.5)
-        ids = torch.randint(1, 60, (120, 10))  # behind the mask too: what is padding, only the mask knows
+        for matrix in filter(lambda weights: weights.ndim == 2, model.cpu().parameters()):
+            torch.nn.init.normal_(matrix, std=2 if matrix is model.classifier.weight else 0.5)  # some losses above 16
+        ids = torch.randint(1, 60, (120, 10))  # no zeros at the end: only the mask shows what is padding
         mask = (torch.arange(10) < torch.randint(3, 10, (120, 1))).long()
-        logits = _logits(model, ids, mask)
+        logits = _logits(model.to(device).train(training), ids, mask)
         predictions = logits.argmax(-1)
         common = predictions.bincount(minlength=classes).argsort(descending=True, stable=True)
         only_predicted, only_label, neither = common[[2, -2, -1]]  # three classes that macro-F1 is easily wrong about
@@ -86,203 +94,136 @@ def _case(seed, classes, rows, size, shuffle=False, training=True, frozen=False)
         keep = keep.nonzero().flatten()[:rows]
         wrong = (torch.rand(len(keep)) < 0.35) | (predictions[keep] == only_predicted)
         labels = predictions[keep].where(~wrong, others[torch.randint(len(others), (len(keep),))])
-        tensors, logits = (ids[keep], mask[keep], labels), logits[keep]
-        truth = _scores(logits, labels)
-        mistakes = list(_mistakes(truth, logits, labels, size, _logits(model, ids[keep], None)))
-        if _tell_apart(truth, mistakes, even=rows % size == 0):
-            break
-    model.train(training).bert.requires_grad_(not frozen)
-    on = f"On a model of {classes} classes and {rows} rows in {'shuffled ' * shuffle}batches of {size}"
-    if shuffle:  # the first batch is another one on every pass
-        mistakes = []
-    return _loaded(model, tensors, size, shuffle, truth=truth, mistakes=mistakes, on=on)
+        on = f"On a model of {classes} classes and {len(keep)} rows in batches of {size}"
+        case = _case(on, model, (ids[keep], mask[keep], labels), size)
+        mistakes = [scores for slug, _, scores in case.mistakes if slug not in ["rounded", *right_if_equal]]
+        # the mean of batches is told from other mistakes by a single last row: right in the second case, wrong in the third
+        if rows > 30 and len(keep) and labels[-1] == predictions[keep[-1]]:
+            continue
+        if len(keep) == rows and not any(_close(made[n], case.truth[n]) for made in mistakes for n in made):
+            model.bert.requires_grad_(training)
+            return case
 
 
 def _own_case(model, dataloader):
-    """The learner's model, in training mode, on rows of the learner's loader that it is not undecided about."""
-    with preserve_rng_state(*_generators(dataloader)):
-        tensors = [part[:8] for part in next(iter(dataloader))]
-    model = copy.deepcopy(model).eval()
-    logits = _logits(model, *tensors[:2])
-    clear = _clear(logits)
-    if not clear.any():
-        return []
-    tensors, truth = [part[clear] for part in tensors], _scores(logits[clear], tensors[2][clear])
-    rows = len(tensors[0])
-    return [_loaded(model.train(), tensors, max(1, rows * 2 // 5), truth=truth, on=f"On {rows} rows of your loader")]
+    """The learner's model, in training mode, on those of the learner's rows that it is not undecided about."""
+    from torch.utils.data import DataLoader
+
+    batches = DataLoader(dataloader.dataset, batch_size=8, collate_fn=dataloader.collate_fn)  # leaves its sampler alone
+    tensors = [part.cpu() for part in next(iter(batches))]
+    tensors = [part[_clear(_logits(model, *tensors[:2]))] for part in tensors]
+    if rows := len(tensors[0]):
+        yield _case(f"On {rows} of your rows", copy.deepcopy(model).train(), tensors, max(1, rows * 2 // 5))
 
 
-def _loaded(model, tensors, size, shuffle=False, mistakes=(), **more):
+def _case(on, model, tensors, size, shuffle=False):
+    """A model, a loader, and the scores that are right and those of known mistakes."""
     from torch.utils.data import DataLoader, TensorDataset
 
+    (ids, mask, labels), logits = tensors, _logits(model, *tensors[:2])
+    padding_read = _scores(_logits(model, ids, (mask >= 0).long()), labels)
+    truth, mistakes = _scores(logits, labels), list(_mistakes(logits, labels, size, padding_read))
     loader = DataLoader(TensorDataset(*(part.clone() for part in tensors)), batch_size=size, shuffle=shuffle)
-    return SimpleNamespace(model=model, tensors=tensors, loader=loader, shuffle=shuffle, mistakes=mistakes, **more)
+    return SimpleNamespace(
+        on=on, model=model, tensors=tensors, shuffle=shuffle, loader=loader, truth=truth, mistakes=mistakes
+    )
 
 
 def _logits(model, ids, mask):
+    """Every row's logits, without dropout, on the CPU."""
     import torch
 
-    device = next(model.parameters()).device
+    was_training, device = model.training, next(model.parameters()).device
     with torch.no_grad():
-        mask = None if mask is None else mask.to(device)
-        return model(input_ids=ids.to(device), attention_mask=mask).logits.float().cpu()
+        logits = model.eval()(input_ids=ids.to(device), attention_mask=mask.to(device)).logits
+    model.train(was_training)
+    return logits.float().cpu()
 
 
 def _clear(logits):
-    """Rows whose prediction does not hang on the last digit, which changes with the batch."""
+    """Rows whose prediction does not depend on the last digit, which changes with the batch."""
     first, second = logits.topk(2).values.T
     return first - second > 1e-4
 
 
-def _by_class(labels, predictions):
+def _close(a, b):
+    """Three decimals are enough to compare two epochs."""
+    return math.isclose(a, b, rel_tol=1e-5, abs_tol=6e-4)
+
+
+def _by_class(labels, predictions, classes):
     """How many rows of each class were found, how many there are, and how many were predicted."""
-    most = max(labels.max(), predictions.max()) + 1
-    return [rows.bincount(minlength=most).double() for rows in (labels[labels == predictions], labels, predictions)]
+    parts = labels[labels == predictions], labels, predictions
+    return [part.bincount(minlength=classes).double() for part in parts]
 
 
 def _scores(logits, labels, predictions=None):
     from torch.nn.functional import cross_entropy
 
     predictions = logits.argmax(-1) if predictions is None else predictions
-    found, real, predicted = _by_class(labels, predictions)
-    return {
-        "loss": cross_entropy(logits, labels).item(),
-        "accuracy": (found.sum() / len(labels)).item(),
-        "macro_f1": (2 * found / (real + predicted)).nanmean().item(),
-    }
+    found, real, predicted = _by_class(labels, predictions, logits.shape[1])
+    f1 = (2 * found / (real + predicted)).nanmean().item()
+    return {"loss": cross_entropy(logits, labels).item(), "accuracy": found.sum().item() / len(labels), "macro_f1": f1}
 
 
-def _mistakes(truth, logits, labels, size, unmasked):
-    """Known mistakes: slug, what it is, and the scores that come of it."""
+def _mistakes(logits, labels, size, padding_read):
+    """Known mistakes, for every case in the same order: slug, what it gives, and the scores that come of it."""
     import torch
-    from torch.nn.functional import cross_entropy
 
     rows, classes = logits.shape
-    batches = list(zip(logits.split(size), labels.split(size)))
-    each = [_scores(*batch) for batch in batches]
-    sums = {name: sum(scores[name] for scores in each) for name in NAMES}
-    total = {name: truth[name] * rows for name in NAMES}
-    kept = rows - len(batches[-1][1])
-    yield "mask-ignored", "what the model gives without its attention_mask", _scores(unmasked, labels)
-    yield "dropped-last-batch", "what all batches but the last give", _scores(logits[:kept], labels[:kept])
-    yield "one-batch", "what the first batch alone gives", each[0]
-    yield "one-batch", "what the last batch alone gives", each[-1]
-    yield "mean-of-batches", f"the mean of the {len(each)} batches' own", _divided(sums, len(each))
+    batches, truth = list(zip(logits.split(size), labels.split(size))), _scores(logits, labels)
+    n, each, full = len(batches), [_scores(*batch) for batch in batches], rows // size * size
+    yield "mask-ignored", "the scores of a model that also reads what the mask hides", padding_read
+    for kept, what in (rows - len(batches[-1][1]), "all batches but the last"), (full, "the full batches"):
+        yield "dropped-last-batch", f"the scores of {what}", _scores(logits[:kept], labels[:kept]) if kept else {}
+    yield "one-batch", "the scores of the first batch alone", each[0]
+    yield "one-batch", "the scores of the last batch alone", each[-1]
+
+    across = {}
     if all(len(part) == classes for _, part in batches):
         across = _scores(logits, labels, torch.cat([part.argmax(0) for part, _ in batches]))
-        yield "wrong-axis", "what the largest logit of each column gives", {n: across[n] for n in NAMES[1:]}
-    yield "another-accuracy", "the share of rows that the model gets wrong", {"accuracy": 1 - truth["accuracy"]}
-    yield "softmax-twice", "the loss of a softmax's softmax", {"loss": cross_entropy(logits.softmax(-1), labels).item()}
-    yield "sum-not-mean", "a sum over the rows", total
-    yield "sum-not-mean", "a sum over the batches", sums
-    yield "wrong-divisor", "a sum over the rows, divided by the number of batches", _divided(total, len(each))
-    yield "wrong-divisor", "a mean as if the last batch were full", _divided(total, len(each) * size)
-    yield "wrong-divisor", "a sum over the batches, divided by the number of rows", _divided(sums, rows)
-
-    found, real, predicted = _by_class(labels, logits.argmax(-1))
-    f1 = (2 * found / (real + predicted)).nan_to_num()
-    occur = real + predicted > 0
-    precision = (found / predicted.clamp(min=1))[occur].mean()
-    recall = (found / real.clamp(min=1))[occur].mean()
-    for slug, what, value in (
-        ("not-macro", "one F1 of all rows at once", found.sum() / rows),
-        ("not-macro", "a mean in which large classes count more", (f1 * real).sum() / rows),
-        ("classes-left-out", "a mean over part of the classes", f1[real > 0].mean()),
-        ("classes-left-out", "a mean over part of the classes", f1[predicted > 0].mean()),
-        ("fixed-classes", "a mean over 4 classes, whichever occur", f1[:4].mean()),
-        ("fixed-classes", f"a mean over {classes} classes, whichever occur", f1.sum() / classes),
-        ("precision-or-recall", "the mean precision", precision),
-        ("precision-or-recall", "the mean recall", recall),
-        ("f1-of-means", "one F1 of the mean precision and the mean recall", 2 / (1 / precision + 1 / recall)),
+    yield "wrong-axis", "what the largest logit of each column gives", {x: across[x] for x in across if x != "loss"}
+    means = {name: sum(scores[name] for scores in each) for name in NAMES}
+    for slug, what, total, divisor in (
+        ("mean-of-batches", "the mean of the batches' own", means, n),
+        ("sum-not-mean", "the sum of all batches' means", means, 1),
+        ("sum-not-mean", "the sum of all rows", truth, 1 / rows),
+        ("wrong-divisor", "the sum of all rows, divided by the number of batches", truth, n / rows),
+        ("wrong-divisor", "what it would be if the last batch were full", truth, n * size / rows),
+        ("wrong-divisor", "the sum of all batches' means, divided by the number of rows", means, rows),
+        ("wrong-divisor", "a mean in which the last batch counts like a full one", means, rows / size),
+        ("in-percent", "a hundred times too large", truth, 0.01),
     ):
-        yield slug, what, {"macro_f1": value.item()}
+        yield slug, what, {name: total[name] / divisor for name in NAMES}
+    for digits in (2, 1):
+        yield "rounded", f"rounded to {digits} digits", {name: round(truth[name], digits) for name in NAMES}
+    yield "softmax-twice", "the loss of a softmax's softmax", {"loss": _scores(logits.softmax(-1), labels)["loss"]}
+    yield "another-accuracy", "the share of rows that the model gets wrong", {"accuracy": 1 - truth["accuracy"]}
+
+    found, real, predicted = _by_class(labels, logits.argmax(-1), classes)
+    f1, occurs = (2 * found / (real + predicted)).nan_to_num(), real + predicted > 0
+    p, r = ((found / total.clamp(min=1))[occurs].mean() for total in (predicted, real))
+    weighted = sum(scores["macro_f1"] * len(part) for scores, (_, part) in zip(each, batches)) / rows
+    for slug, what, value in (
+        ("mean-of-batches", "the mean of the batches' own, weighted by their rows", weighted),
+        ("not-macro", "one F1 of all rows together, which is the accuracy", truth["accuracy"]),
+        ("not-macro", "a mean in which large classes count more", (f1 * real).sum() / rows),
+        ("classes-left-out", "a mean over the classes of the labels alone", f1[real > 0].mean()),
+        ("classes-left-out", "a mean over the predicted classes alone", f1[predicted > 0].mean()),
+        ("fixed-classes", "a mean over the classes 0 to 3, whichever occur", f1[:4].mean()),
+        ("fixed-classes", "a mean over all classes of the model, whichever occur", f1.mean()),
+        (
+            "fixed-classes",
+            "a mean over all classes up to the largest, whichever occur",
+            f1[: occurs.nonzero().max() + 1].mean(),
+        ),
+        ("precision-or-recall", "the mean precision", p),
+        ("precision-or-recall", "the mean recall", r),
+        ("f1-of-means", "one F1 of the mean precision and the mean recall", 2 * p * r / (p + r)),
+    ):
+        yield slug, what, {"macro_f1": float(value)}
     for order in itertools.permutations(NAMES):
         yield "swapped-scores", "another score's", {n: truth[other] for n, other in zip(NAMES, order) if n != other}
-    yield "in-percent", "a hundred times too large", {name: 100 * truth[name] for name in NAMES[1:]}
-    for digits in (2, 1, 0):
-        yield "rounded", f"rounded to {digits} decimals", {name: round(truth[name], digits) for name in NAMES}
-
-
-def _divided(scores, count):
-    return {name: value / count for name, value in scores.items()}
-
-
-def _tell_apart(truth, mistakes, even):
-    """Does every mistake give another number? In batches of one size, means over rows and batches are the same."""
-    skipped = {"rounded", *(("mean-of-batches", "wrong-divisor") if even else ())}
-    return all(
-        abs(value - truth[name]) > 2 * TOLERANCE
-        for slug, _, scores in mistakes
-        if slug not in skipped
-        for name, value in scores.items()
-    )
-
-
-# --- one case -----------------------------------------------------------------------------------------------
-
-
-class _Watch:
-    """Notes at every layer's call: the ids, whether dropout acts, whether a gradient could be asked for."""
-
-    def __init__(self, model):
-        self.ids, self.dropout, self.gradient = [], False, False
-        for module in model.modules():
-            module.register_forward_pre_hook(self.before)
-            module.register_forward_hook(self.after)
-
-    def __deepcopy__(self, memo):  # a copy of the model is watched too
-        return self
-
-    def before(self, module, args):
-        import torch
-
-        if isinstance(module, torch.nn.Embedding):
-            self.ids += args
-        self.dropout |= isinstance(module, torch.nn.Dropout) and module.training and module.p > 0
-
-    def after(self, module, args, output):
-        self.gradient |= getattr(output, "requires_grad", False)
-
-    def rows(self):
-        return set().union(*(_row_set(ids) for ids in self.ids if ids.ndim == 2))
-
-
-def _row_set(ids):
-    return set(map(tuple, ids.tolist()))
-
-
-def _judge(evaluate, case, borrowed):
-    """Let the answer score a copy of the case's model; raise `NotYet`, or return the scores."""
-    import torch
-
-    model = copy.deepcopy(case.model)
-    seen = _Watch(model)
-    try:
-        scores = call(evaluate, model, case.loader)
-    except NotYet as not_yet:
-        _own_arguments(case, seen, borrowed, f"{case.on}, {not_yet.saw.rstrip('.')}")
-        raise
-    gradients_on = torch.is_grad_enabled()
-    torch.set_grad_enabled(True)
-    scores = _right_form(scores)
-    _weights_kept(model, case)
-    _right_numbers(scores, case, seen, borrowed)
-    if seen.gradient:
-        raise NotYet("gradients-on", f"{case.on}, the model's outputs carried what a backward pass would need.")
-    if not gradients_on:
-        raise NotYet("gradients-left-off", "torch.is_grad_enabled() was True before your function, and False after it.")
-    _mode_kept(model, case)
-    return scores
-
-
-def _own_arguments(case, seen, borrowed, came):
-    """The answer ran the model that it was given, on the rows that it was given."""
-    if borrowed:
-        raise NotYet("not-its-arguments", f"{came}; your function ran another model than the one that it was given.")
-    if seen.ids and not seen.rows() & _row_set(case.tensors[0]):
-        raise NotYet(
-            "not-its-arguments", f"{came}; the model never saw a row of the dataloader that was given with it."
-        )
 
 
 def _right_form(scores):
@@ -290,8 +231,7 @@ def _right_form(scores):
 
     scores = require_type(scores, Mapping, "evaluate(…)", f"a dict with the keys {', '.join(NAMES)}")
     if missing := [name for name in NAMES if name not in scores]:
-        keys = describe(list(scores))
-        raise NotYet("missing-scores", f"evaluate(…) returned a dict with the keys {keys}, without {missing[0]}.")
+        raise NotYet("missing-scores", f"the dict has the keys {describe(list(scores))}, without {missing[0]}.")
     for name in NAMES:
         value = scores[name]
         if not isinstance(value, (float, np.floating)):
@@ -301,62 +241,104 @@ def _right_form(scores):
     return {name: float(scores[name]) for name in NAMES}
 
 
-def _weights_kept(model, case):
-    """The weights and the rows are what they were."""
-    import torch
-
-    before, after = case.model.state_dict(), model.state_dict()
-    if str(model) != str(case.model) or any(before[name].dtype != after[name].dtype for name in before):
-        raise NotYet("model-changed", "after your function, the model had other layers, dropout or dtype than before.")
-    changed = [name for name in before if not torch.equal(before[name].cpu(), after[name].cpu())]
-    if changed:
-        raise NotYet(
-            "learns-while-scoring",
-            f"{len(changed)} of the model's {len(before)} tensors of weights had other numbers after your function.",
-        )
-    if not all(map(torch.equal, case.tensors, case.loader.dataset.tensors)):
-        raise NotYet("input-changed", "after your function, the rows of the dataloader were not what they had been.")
-
-
-def _right_numbers(scores, case, seen, borrowed):
-    wrong = [name for name in NAMES if not abs(scores[name] - case.truth[name]) <= TOLERANCE]
+@untimed()
+def _right_numbers(runs):
+    """Raise `NotYet` for a wrong score; a mistake is named only if it explains that score in every run in order."""
+    wrong = [(run, name) for run in runs for name in NAMES if not _close(run.scores[name], run.case.truth[name])]
     if not wrong:
         return
+    run, name = wrong[0]
+    run.used_its_arguments(run.came(name))
+    if run.dropout:
+        raise NotYet("dropout-on", f"{run.came(name)}, while dropout was on.")
+    if run.case.shuffle:
+        raise NotYet("labels-of-other-rows", f"{run.came(name)}; without shuffling, the same rows were scored right.")
+    in_order, found = [run for run in runs if not run.case.shuffle], {}
+    for cases in zip(*(run.case.mistakes for run in in_order)):  # one mistake, in every case
+        slug, what, _ = cases[0]
+        pairs = [(run.scores, made) for run, (_, _, made) in zip(in_order, cases)]
+        fits = [n for n in NAMES if all(n in made and _close(scores[n], made[n]) for scores, made in pairs)]
+        if len(fits) == 3 or slug not in ALL_OR_NOTHING:
+            found = {n: (slug, what) for n in fits} | found
+    run, name = next((pair for pair in wrong if pair[1] not in found), wrong[0])
+    if name in found:
+        raise NotYet(found[name][0], f"{run.came(name)}: {found[name][1]}.")
+    if len(runs) > len({tuple(run.scores.values()) for run in runs}) == 1:
+        raise NotYet("not-its-arguments", f"{run.came(name)}; every model and every loader gave the same scores.")
+    if run.ids and (missing := run.unseen()):
+        saw = f"{run.came(name)}; {len(missing)} of {len(run.case.tensors[0])} rows never came to the model."
+        raise NotYet("part-of-the-rows", saw)
+    general = {"loss": "another-loss", "accuracy": "another-accuracy", "macro_f1": "another-f1"}
+    raise NotYet(general[name], f"{run.came(name)}{'' if run.ids else '; the model was never called'}.")
 
-    def explained(mistake):
-        slug, _, made = mistake
-        close = 1e-6 if slug == "rounded" else TOLERANCE  # a round number lies near many numbers
-        names = [name for name in wrong if abs(scores[name] - made.get(name, math.inf)) <= close]
-        by_chance = wrong[0] == "loss" and "loss" not in names  # as an accuracy may agree, and a loss hardly
-        return [] if by_chance else names
 
-    came = f"{case.on}, {wrong[0]} came as {scores[wrong[0]]:.4g}"
-    _own_arguments(case, seen, borrowed, came)
-    if not seen.ids:
-        raise NotYet("not-its-arguments", f"{came}; your function never ran the model that it was given.")
-    if seen.dropout:
-        raise NotYet("dropout-on", f"{came}, while dropout was on.")
-    best = max(case.mistakes, key=lambda mistake: len(explained(mistake)), default=None)
-    if best and (names := explained(best)):
-        slug, what, _ = best
-        raise NotYet(slug, f"{case.on}, {names[0]} came as {scores[names[0]]:.4g}: {what}.")
-    rows = _row_set(case.tensors[0])
-    if missing := rows - seen.rows():
-        raise NotYet("part-of-the-rows", f"{came}; {len(missing)} of {len(rows)} rows never came to the model.")
-    if case.shuffle:
-        raise NotYet("labels-of-other-rows", f"{came}; on loaders that come in order it was right.")
-    raise NotYet({"loss": "another-loss", "accuracy": "another-accuracy"}.get(wrong[0], "another-f1"), f"{came}.")
+class _Run:
+    """One call of the answer, with a copy of the case's model that notes what its layers are called with."""
 
+    @untimed()
+    def __init__(self, case, borrowed):
+        self.case, self.borrowed, self.model = case, borrowed, copy.deepcopy(case.model)
+        self.ids, self.dropout, self.gradient = [], False, False
+        for module in self.model.modules():
+            module.register_forward_pre_hook(self.enter)
+            module.register_forward_hook(self.leave)
+        last = list(self.model.parameters())[-1]
+        last.grad = last.detach().clone()  # the caller may be between backward() and step()
+        self.before = self.facts()
 
-def _mode_kept(model, case):
-    names = [name for name, weights in case.model.named_parameters() if weights.requires_grad]
-    after = [name for name, weights in model.named_parameters() if weights.requires_grad]
-    if names != after:
-        raise NotYet(
-            "model-changed",
-            f"{len(names)} of the model's weights asked for a gradient before your function, {len(after)} after it.",
-        )
-    if case.model.training and not all(module.training for module in model.modules()):
-        raise NotYet("left-in-eval", "the model came in training mode and went back in evaluation mode.")
-    if not case.model.training and any(module.training for module in model.modules()):
-        raise NotYet("left-in-train", "the model came in evaluation mode and went back in training mode.")
+    def __deepcopy__(self, memo):  # a copy of the model is watched too
+        return self
+
+    def enter(self, module, args):
+        kind = type(module).__name__
+        self.ids += args if kind == "Embedding" else ()
+        self.dropout |= "Dropout" in kind and module.training and module.p > 0
+
+    def leave(self, module, args, output):
+        self.gradient |= getattr(output, "requires_grad", False)
+
+    def facts(self):
+        """What a call must not change: slug, what it means that it has changed, and the thing itself."""
+        import torch
+
+        state, weights = list(self.model.state_dict().values()), self.model.parameters()
+        kinds = str(self.model), [(w.dtype, w.device) for w in state]
+        kept = [torch.equal(w.to(old), old) for w, old in zip(state, self.case.model.state_dict().values())]
+        gradients = [(w.requires_grad, None if w.grad is None else w.grad.sum().item()) for w in weights]
+        left, came = ("eval", "training") if self.case.model.training else ("train", "evaluation")
+        modes = [module.training for module in self.model.modules()]
+        rows = [part.tolist() for part in self.case.loader.dataset.tensors]
+        return [
+            ("gradients-left-off", "gradients were on before your function and off after it", torch.is_grad_enabled()),
+            ("model-changed", "the model came back with other layers, dropout, dtype or device", kinds),
+            ("learns-while-scoring", "the model's weights had different values after your function", kept),
+            ("input-changed", "the dataloader's rows were different after your function", rows),
+            ("gradients-on", "the model's outputs had a grad_fn, ready for backward()", self.gradient),
+            ("model-changed", "the model came back with other gradients or another requires_grad", gradients),
+            (f"left-in-{left}", f"the model came in {came} mode and did not go back in it", modes),
+        ]
+
+    @untimed()
+    def left_all_as_it_was(self):
+        import torch
+
+        after = self.facts()
+        torch.set_grad_enabled(True)
+        for (slug, saw, was), (_, _, now) in zip(self.before, after):
+            if was != now:
+                raise NotYet(slug, f"{self.case.on}, {saw}.")
+
+    def came(self, name):
+        return f"{self.case.on}, {name} came as {self.scores[name]:.4f}, expected {self.case.truth[name]:.4f}"
+
+    def unseen(self):
+        """The rows that the model never got, neither whole nor cut to the longest text of a batch."""
+        seen = {tuple(row) for ids in self.ids if ids.ndim == 2 for row in ids.tolist()}
+        widths = {len(row) for row in seen}
+        return [row for row in self.case.tensors[0].tolist() if not any(tuple(row[:k]) in seen for k in widths)]
+
+    def used_its_arguments(self, came):
+        if self.borrowed:
+            raise NotYet("not-its-arguments", f"{came}; your function called a model that it was not given.")
+        if self.ids and len(self.unseen()) == len(self.case.tensors[0]):
+            raise NotYet("not-its-arguments", f"{came}; the model got no row of the dataloader it was given with.")
