@@ -215,8 +215,6 @@ RIGHT = {
     "one draw": one_draw,
     "a loop": loop,
     "loops over lists": two_loops,
-    "numpy": with_numpy,
-    "numpy's global state": global_numpy,
     "transformers' collator": library,
     "the collator, row by row": library_row_by_row,
     "shuffled places": chosen_places,
@@ -447,6 +445,8 @@ WRONG = {
     "one kind a column": ("unequal-chances", wrong(kind_shape=lambda ids: ids.shape[-1:])),
     "a fixed number a row": ("fixed-number", fixed_number(0)),
     "at least one a row": ("fixed-number", fixed_number(1)),
+    "numpy": ("generator-ignored", with_numpy),
+    "numpy's global state": ("generator-ignored", global_numpy),
     "ignores the generator": ("generator-ignored", wrong(ignores_generator=True)),
     "random ids without the generator": (
         "generator-ignored",

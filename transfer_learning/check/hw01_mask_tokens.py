@@ -15,8 +15,8 @@ WORDS = "the a river sea town we you birds go sing rain snow and but at in night
 def mask_tokens(mask_tokens, tokenizer):
     """Check homework 01: BERT's masks, with this tokenizer and with a small one that has other ids.
 
-    It does not matter what draws the random numbers, nor whether a random id may be a special token or the original.
-    A list, or one stacked tensor, is as good as a pair.
+    Whether a random id may be a special token or the original does not matter, nor what draws the numbers, if its seed
+    comes from torch's generator. A list, or one stacked tensor, is as good as a pair.
 
     Parameters
     ----------
@@ -40,14 +40,26 @@ def mask_tokens(mask_tokens, tokenizer):
     one_word = torch.tensor([tokenizer.cls_token_id, 0, tokenizer.sep_token_id]).repeat(200, 1)
     one_word[:, 1] = many[_ordinary(tokenizer)[many]][:200]
 
-    if _equal(*(_masks(mask_tokens, tokenizer, few) for _ in range(2))):
-        raise NotYet("same-masks-again", "two calls without a generator, on the same ids, gave the very same masks.")
-    _masks(mask_tokens, tokenizer, few[4])  # one text alone
+    number = int((_masks(mask_tokens, tokenizer, few)[2] != IGNORED).sum())
+    if number in (0, words := int(_ordinary(tokenizer)[few].sum())):
+        raise NotYet("all-or-none", f"{number} of {words} words were chosen, in {len(few)} texts.")
+    for one in (few[4], few[4:5]):
+        _masks(mask_tokens, tokenizer, one)
     _right_recipe(p, tokenizer, *_masks(mask_tokens, tokenizer, many, probability=p))
-    for edge in (0.0, 1.0):
-        _right_share(edge, tokenizer, *_masks(mask_tokens, tokenizer, few[:9], probability=edge))
+    # a uniform number may be exactly 0, and `<=` is as good as `<`; but not in three calls in turn
+    number = min(int((_masks(mask_tokens, tokenizer, few[:9], probability=0.0)[2] != IGNORED).sum()) for _ in range(3))
+    if number:
+        raise NotYet(
+            "wrong-probability", f"with probability=0.0, words were chosen in each of 3 calls, {number} at least."
+        )
+    _right_share(1.0, tokenizer, *_masks(mask_tokens, tokenizer, few[:9], probability=1.0))
     _right_share(0.25, tokenizer, *_masks(mask_tokens, tokenizer, one_word, probability=0.25))
-    _right_generator(mask_tokens, tokenizer, few, seed)
+    _right_generators(mask_tokens, tokenizer, few, seed)
+    counts = {int((_masks(mask_tokens, tokenizer, many[0], probability=0.5)[2] != IGNORED).sum()) for _ in range(10)}
+    if len(counts) == 1:
+        raise NotYet(
+            "fixed-number", f"with probability=0.5, {counts.pop()} of 90 words were chosen in each of 10 calls."
+        )
     _another_tokenizer(mask_tokens, seed, draw)
     return (
         "inputs and labels fit together; no special token is ever chosen; each word is chosen with the probability "
@@ -55,14 +67,14 @@ def mask_tokens(mask_tokens, tokenizer):
     )
 
 
-def small_tokenizer(seed):
-    """Return a BertTokenizer of 24 tokens: the special ones at random ids, ordinary words at both ends."""
+def small_tokenizer(seed, words=WORDS):
+    """Return a cased BertTokenizer of few tokens: the special ones at random ids, ordinary words at both ends."""
     from transformers import BertTokenizer
 
-    tokens = [*SPECIAL, *WORDS[2:]]
+    tokens = [*SPECIAL, *words[2:]]
     random.Random(seed).shuffle(tokens)
-    tokens = [WORDS[0], *tokens, WORDS[1]]
-    return BertTokenizer(vocab={token: number for number, token in enumerate(tokens)}, model_max_length=512)
+    vocab = {token: number for number, token in enumerate([words[0], *tokens, words[1]])}
+    return BertTokenizer(vocab=vocab, model_max_length=512, do_lower_case=False)
 
 
 def _ordinary(tokenizer):
@@ -125,6 +137,10 @@ def _fit(ids, inputs, labels, tokenizer):
         raise NotYet("swapped-pair", f"what came first holds {IGNORED}, what came second holds only ids.")
     if chosen.all():
         raise NotYet("no-ignore-index", f"none of the {labels.numel()} labels is {IGNORED}: all would be scored.")
+    special, changed = ~_ordinary(tokenizer)[ids], int((inputs != ids).sum())
+    if (chosen | special).all() and 2 * changed < (words := int((~special).sum())):
+        saw = f"each of the {words} words has a label; inputs differ from the text at {changed} places."
+        raise NotYet("no-ignore-index", saw)
     wrong = chosen & (labels != ids)
     if wrong.any():
         at = tuple(wrong.nonzero()[0].tolist())
@@ -133,18 +149,13 @@ def _fit(ids, inputs, labels, tokenizer):
             slug, f"at {at} the text has the id {ids[at]}, inputs {inputs[at]}, and the label is {labels[at]}."
         )
     hidden = (inputs != ids) & ~chosen
-    if hidden.any():
-        raise NotYet(
-            "changed-without-label",
-            f"inputs differ from the text at {int((inputs != ids).sum())} places; at {int(hidden.sum())} of them the "
-            f"label is {IGNORED}.",
-        )
-    special = chosen & ~_ordinary(tokenizer)[ids]
-    if special.any():
-        token = tokenizer.convert_ids_to_tokens(int(ids[special][0]))
-        raise NotYet(
-            "special-token-chosen", f"special tokens chosen: {int(special.sum())}; the first of them is {token}."
-        )
+    if (hidden & ~special).any():
+        saw = f"inputs differ from the text at {changed} places; {int(hidden.sum())} of them have no label."
+        raise NotYet("changed-without-label", saw)
+    if (special & (chosen | hidden)).any():
+        token = tokenizer.convert_ids_to_tokens(int(ids[special & (chosen | hidden)][0]))
+        saw = f"{int((special & chosen).sum())} special tokens have a label, {int((special & hidden).sum())} were replaced "
+        raise NotYet("special-token-chosen", f"{saw}in inputs without one; the first of them is {token}.")
     outside = inputs[(inputs < 0) | (inputs >= size)]
     if outside.numel():
         # one too many is a slip; far beyond it is another tokenizer's size, or its [MASK]
@@ -161,7 +172,6 @@ def _first_off(hits, among, low, high):
 
     hits, among, low, high = (torch.as_tensor(value, dtype=torch.double) for value in (hits, among, low, high))
     share = hits / among.clamp(min=1)
-    # a uniform number may be exactly 0, and `<=` is as good as `<`
     p = torch.minimum(torch.maximum(share, (low - 1e-7).clamp(min=1e-12)), (high + 1e-7).clamp(max=1 - 1e-12))
     nats = among * (torch.xlogy(share, share / p) + torch.xlogy(1 - share, (1 - share) / (1 - p)))
     return next(iter((nats.reshape(-1) > NATS).nonzero()[:, 0].tolist()), None)
@@ -169,13 +179,14 @@ def _first_off(hits, among, low, high):
 
 def _right_share(p, tokenizer, ids, inputs, labels):
     """As many words were chosen as should be?"""
-    words, chosen = int(_ordinary(tokenizer)[ids].sum()), int((labels != IGNORED).sum())
-    if _first_off(chosen, words, p, p) is not None:
-        all_or_none = 0 < p < 1 and chosen in (0, words)
-        raise NotYet(
-            "fixed-number" if all_or_none else "wrong-probability",
-            f"with probability={p}, {chosen:,} of {words:,} words were chosen, in {len(ids)} texts.",
-        )
+    ordinary, chosen = _ordinary(tokenizer)[ids], labels != IGNORED
+    words, number = int(ordinary.sum()), int(chosen.sum())
+    if _first_off(number, words, p, p) is not None:
+        saw = f"with probability={p}, {number:,} of {words:,} words were chosen, in {len(ids)} texts"
+        if left := ids[ordinary & ~chosen].unique().tolist() if p == 1 else []:
+            names = ", ".join(f"{tokenizer.convert_ids_to_tokens(i)} ({i})" for i in left[:4])
+            saw += f"; not chosen: {names}{', …' * (len(left) > 4)}"
+        raise NotYet("fixed-number" if 0 < p < 1 and number in (0, words) else "wrong-probability", f"{saw}.")
 
 
 def _right_recipe(p, tokenizer, ids, inputs, labels):
@@ -208,29 +219,31 @@ def _right_recipe(p, tokenizer, ids, inputs, labels):
         raise NotYet(
             "uneven-random-ids",
             f"of {int(other.sum()):,} random ids {hits[at]} are the id {at}, where {size} ids in equal shares give "
-            f"about {other.sum() / size:.1f} each.",
+            f"about {other.sum() / size:.2g} each.",
         )
 
 
-def _right_generator(mask_tokens, tokenizer, ids, seed):
-    """A generator decides everything, and goes on from call to call."""
+def _right_generators(mask_tokens, tokenizer, ids, seed):
+    """A generator, or torch's own where there is none, decides everything, and goes on from call to call."""
     import torch
 
-    def masks(generator=None, **options):
-        return _masks(
-            mask_tokens, tokenizer, ids, generator=generator or torch.Generator().manual_seed(seed), **options
-        )
+    for generator in (torch.default_generator, torch.Generator()):
+        options = {} if generator is torch.default_generator else {"generator": generator}
+        which = "the same generator" if options else "torch's own generator (generator=None)"
 
-    generator = torch.Generator().manual_seed(seed)
-    first, later = (masks(generator, probability=0.15) for _ in range(2))
-    if not _equal(first, masks(probability=0.15)):
-        raise NotYet("generator-ignored", "two generators with the same seed gave different inputs or labels.")
-    if _equal(first, later):
-        raise NotYet("same-masks-again", "two calls in turn with the same generator gave the very same masks.")
-    if not _equal(first, masks()):
-        raise NotYet(
-            "wrong-probability", "with the same seed, no probability gave other masks than probability=0.15 did."
-        )
+        def masks(again=False, options=options, generator=generator, **more):
+            if again:
+                generator.manual_seed(seed)
+            return _masks(mask_tokens, tokenizer, ids, **options, **more)
+
+        first, later = masks(again=True, probability=0.15), masks(probability=0.15)
+        if _equal(first, later):
+            raise NotYet("same-masks-again", f"two calls in turn with {which} gave the very same masks.")
+        if not _equal(first, masks(again=True, probability=0.15)):
+            raise NotYet("generator-ignored", f"with {which} and the same seed, two calls gave different masks.")
+        if not _equal(first, masks(again=True)):
+            saw = "with the same seed, no probability gave other masks than probability=0.15 did."
+            raise NotYet("wrong-probability", saw)
 
 
 def _another_tokenizer(mask_tokens, seed, draw):

@@ -2,15 +2,19 @@
 
 import copy
 import random
+import string
 
-from ._engine import NotYet, call, describe, homework, require_callable, require_type
+from ._engine import NotYet, call, describe, homework, require_callable, require_type, untimed
 from .hw01_mask_tokens import WORDS, small_tokenizer
 
-CLOSE = 4e-3  # of the largest number: padding and 16 bits stay below, another vector does not
-CUTS = (8, 10, 16, 20, 32, 50, 64, 100, 128, 200, 256)
+CLOSE = 0.05  # of a vector's length: 16-bit numbers are off by less, every mistake by more, in the small model
+SAME = (
+    3e-5  # of a vector's length: one word in 512 makes a larger difference; a mistake is named only if it is as close
+)
+LIMIT = 512  # tokens: no text is longer
 TEXTS = (
     "I think it is going to rain tonight",
-    "RT @GreenPost: Sea levels aren't rising?! &amp; pigs can fly… 🌊 https://t.co/Ab3xY #climate",
+    "RT @GreenPost: Sea levels aren't rising?! &amp; pigs can fly… 🌊 https://t.co/Ab3xY #climate\nReally. I saw one.",
     "",
 )
 
@@ -19,8 +23,8 @@ TEXTS = (
 def sentence_vector(sentence_vector, tokenizer, model):
     """Check homework 02: the final hidden vector at [CLS], with this model and with a small one, in either mode.
 
-    The vector may be of any floating type; `no_grad`, `inference_mode` and `detach` are all right, and so is a batch
-    of one that is padded, with its attention mask.
+    Any floating type, any device and 16-bit arithmetic are right, and so is a batch of one that is padded, with its
+    attention mask. No text has more than 512 tokens.
 
     Parameters
     ----------
@@ -28,150 +32,215 @@ def sentence_vector(sentence_vector, tokenizer, model):
         The learner's ``sentence_vector(text, tokenizer, model)``, a tensor of shape (hidden_size,).
     tokenizer : transformers.PreTrainedTokenizerBase
     model : transformers.PreTrainedModel
-        The encoder that belongs to it; the learner's function gets a copy.
+        The encoder that belongs to it, on any device; the learner's function gets a copy.
 
     Raises
     ------
     NotYet
         With `misconception` set to the name of the mistake.
     """
+    import torch
+
     require_callable(sentence_vector, "sentence_vector")
     chance = random.SystemRandom()
-    short, long = (" ".join(chance.choices(WORDS, k=k)) for k in (5, 500))
-    _right_vectors(sentence_vector, TEXTS, tokenizer, model)
-    other, small = _small_pair(tokenizer, chance.getrandbits(60))
+    with untimed():
+        given = _Trial(sentence_vector, tokenizer, model)
+        small = _Trial(sentence_vector, *_small_pair(tokenizer, model, chance.getrandbits(60)), learners=tokenizer)
+    for text in TEXTS:
+        given.vector(text)
+    given.vector(TEXTS[0], training=True)
+    short = " ".join(chance.sample(WORDS, 3)).title() + " rain"
     try:
-        _right_vectors(sentence_vector, (short, long), other, small)
+        vector = small.vector(short)
     except NotYet as not_yet:
-        if not_yet.misconception not in ("raises", "vector-shape", "another-vector"):
-            raise
-        size = small.config.hidden_size
-        raise NotYet("one-model-only", f"with another model, of hidden size {size}: {not_yet.saw}") from None
+        slug = not_yet.misconception
+        raise NotYet("one-model-only" if slug in ("raises", "vector-shape") else slug, not_yet.saw) from None
+    small.vector(short, training=True)
+    _reads_every_word(small, chance.choices(WORDS, k=LIMIT - 2))
+    with torch.no_grad():
+        for weight in (*small.model.parameters(), *small.original.parameters()):
+            weight.copy_(weight.roll(1, 0))
+    small.require_another(vector, short, short, "the model's weights")
+    room = min(LIMIT, tokenizer.model_max_length, getattr(model.config, "max_position_embeddings", LIMIT) - 2)
+    words = chance.choices(WORDS, k=room)
+    while len(tokenizer(" ".join(words))["input_ids"]) > room:
+        words.pop()
+    given.vector(" ".join(words))
     return (
         "the final hidden vector at [CLS], of short texts and long ones, with dropout off and without a gradient; "
         "the model comes back in the mode it had; another model works too."
     )
 
 
-def _small_pair(tokenizer, seed):
-    """A tokenizer and a model of random weights; the model also has room for the ids of `tokenizer`."""
+def _small_pair(tokenizer, model, seed):
+    """A cased tokenizer and a model of random weights, which also has room for the learner's ids.
+
+    Its vectors are short and not centred, so that rounded or rescaled ones are far away.
+    """
     import torch
     from transformers import BertConfig, BertModel
 
     torch.manual_seed(seed)  # the core puts the state back
-    sizes = {"hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
-    config = BertConfig(vocab_size=len(tokenizer), **sizes, initializer_range=0.3, hidden_dropout_prob=0.3)
-    return small_tokenizer(seed), BertModel(config)
-
-
-def _right_vectors(answer, texts, tokenizer, original):
-    """First in evaluation mode, as `from_pretrained` gives a model, then in training mode."""
-    model = copy.deepcopy(original)
-    for text, training in [*((text, False) for text in texts), (texts[0], True)]:
-        right = _hidden(tokenizer, model.eval(), text)[0][-1][0]
-        _right_vector(answer, text, tokenizer, model.train(training), right)
-        _same_mode(model, training)
-    _same_model(model, original)
-
-
-def _hidden(tokenizer, model, text, **options):
-    """All hidden states of a text, each of shape (tokens, hidden_size), and what the pooler makes of the last, or None."""
-    import torch
-
+    letters = [*string.ascii_letters, *(f"##{letter}" for letter in string.ascii_letters)]
+    own = small_tokenizer(seed, list(dict.fromkeys([*WORDS, *(word.title() for word in WORDS), *letters])))
+    sizes = {"hidden_size": 64 if model.config.hidden_size == 48 else 48, "intermediate_size": 64}
+    sizes |= {"num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": max(len(tokenizer), len(own))}
+    small = BertModel(BertConfig(**sizes, initializer_range=0.2, hidden_dropout_prob=0.3))
+    last = small.encoder.layer[-1].output.LayerNorm
     with torch.no_grad():
-        output = model(**tokenizer(text, return_tensors="pt", **options), output_hidden_states=True)
-    pooled = getattr(output, "pooler_output", None)
-    return [layer[0] for layer in output.hidden_states], None if pooled is None else pooled[0]
+        last.weight.uniform_(0.05, 0.15)
+        last.bias.normal_(0, 0.05)
+    return own, small.to(model.device)
 
 
-def _right_vector(answer, text, tokenizer, model, right):
-    import torch
-
-    asked, training = f"sentence_vector({describe(text)}, tokenizer, model)", model.training
-    with torch.enable_grad():
-        vector = call(answer, text, tokenizer, model)
-        grad_left_off = not torch.is_grad_enabled()
-    require_type(vector, torch.Tensor, asked, "a tensor")
-    if not vector.is_floating_point():
-        raise NotYet("wrong-type", f"{asked} returned a tensor of {vector.dtype}, expected floating-point numbers.")
-    if vector.shape != right.shape:
-        raise NotYet(
-            "vector-shape",
-            f"{asked} returned a tensor of shape {tuple(vector.shape)}; the model's hidden size is {len(right)}.",
-        )
-    if vector.requires_grad:
-        raise NotYet("gradient-kept", f"what {asked} returned has requires_grad=True.")
-    if grad_left_off:
-        raise NotYet("gradients-left-off", f"after {asked}, torch.is_grad_enabled() was False; before, it was True.")
-    if vector.isnan().any():
-        raise NotYet("another-vector", f"what {asked} returned holds {int(vector.isnan().sum())} times nan.")
-    if not _close(vector, right):
-        again = vector if training else call(answer, text, tokenizer, model)
-        if training or vector.shape != again.shape or not _close(vector, again):
-            mode = "training" if training else "evaluation"
-            raise NotYet(
-                "dropout-on",
-                f"with a model in {mode} mode, {asked} gave {_numbers(vector)}, …; "
-                "with dropout off it begins otherwise, and the same way each time.",
-            )
-        _name_the_vector(vector, right, asked, text, tokenizer, model.eval())
+def _reads_every_word(trial, words):
+    vector = trial.vector(text := " ".join(words))
+    for at in (len(words) - 1, 0, len(words) // 2):
+        trial.require_another(vector, " ".join([*words[:at], "We", *words[at + 1 :]]), text, f"word {at + 1}")
 
 
-def _name_the_vector(vector, right, asked, text, tokenizer, model):
-    """Raise the `NotYet` that says which vector this is."""
-    import torch
-
-    layers, pooled = _hidden(tokenizer, model, text)
-    last, tokens = layers[-1], tokenizer.convert_ids_to_tokens(tokenizer(text)["input_ids"])
-    if pooled is not None and _close(vector, pooled):
-        raise NotYet("pooler-output", f"{asked} returned the model's pooler_output.")
+def _other_vectors(trial, text):
+    """Every vector of the model's output that is not the right one, and the right ones of other inputs."""
+    own, learners = trial.tokenizer, trial.learners
+    ids = own(text)["input_ids"]
+    layers, pooled = trial.output({"input_ids": ids})
+    last, top = layers[-1], len(layers) - 1
+    yield "pooler-output", "the model's pooler_output", pooled
+    yield "all-tokens", "the mean over all tokens", last.mean(0)
+    yield "all-tokens", "the mean over all tokens but [CLS]", last[1:].mean(0)
+    yield "all-tokens", "the mean over all tokens but [CLS] and [SEP]", last[1:-1].mean(0)
+    yield "all-tokens", "the maximum over all tokens", last.amax(0)
+    yield "another-length", "the right vector, scaled to length 1", last[0] / last[0].norm()
     for k, layer in enumerate(layers[:-1]):
-        if _close(vector, layer[0]):
-            raise NotYet("another-layer", f"{asked} is what stands at [CLS] after layer {k} of {len(layers) - 1}.")
-    if any(_close(vector, mixed) for mixed in (last.mean(0), last[1:-1].mean(0), last[1:].mean(0), last.amax(0))):
-        raise NotYet("all-tokens", f"{asked} is made of the vectors of all {len(tokens)} tokens.")
-    for k, token in enumerate(tokens):
-        if _close(vector, last[k]):
-            raise NotYet("another-token", f"{asked} is the vector at token {k}, {token}.")
-    if len(tokens) > 2 and _close(vector, _hidden(tokenizer, model, text, add_special_tokens=False)[0][-1][0]):
-        raise NotYet("cls-left-out", f"{asked} is the vector at {tokens[1]}, of a text without special tokens.")
-    for cut in CUTS:
-        if cut < len(tokens) and _close(
-            vector, _hidden(tokenizer, model, text, truncation=True, max_length=cut)[0][-1][0]
+        yield "another-layer", f"what layer {k} of {top} gives at [CLS]", layer[0]
+    for k, token in enumerate(own.convert_ids_to_tokens(ids)[1:], 1):
+        yield "another-token", f"the vector at token {k}, {token}", last[k]
+    if inner := own(text, add_special_tokens=False)["input_ids"]:
+        yield "cls-left-out", "the vector of the text without special tokens", trial.right({"input_ids": inner})
+    if learners:
+        named = "the vector of ids that are your tokenizer's, not those of the one that it was given"
+        for other in (learners(text)["input_ids"], [learners.cls_token_id, *inner, learners.sep_token_id]):
+            yield "one-model-only", named, trial.right({"input_ids": other})
+
+
+class _Trial:
+    """An answer, and the tokenizer and the model that it is called with: a copy, to be compared with the original."""
+
+    def __init__(self, answer, tokenizer, original, learners=None):
+        self.answer, self.tokenizer, self.original, self.learners = answer, tokenizer, original, learners
+        self.model = copy.deepcopy(original)
+
+    def asked(self, text):
+        other = f" with another model, of hidden size {self.model.config.hidden_size}," if self.learners else ""
+        return f"sentence_vector({describe(text)}, tokenizer, model){other}"
+
+    def vector(self, text, training=False):
+        """Return the answer's vector if it is the right one, and the model is as it was."""
+
+        right, vector = self.right(self.tokenizer(text)), self.ask(text, training)
+        with untimed():
+            self.require_same_weights()
+        if not _close(vector, right):
+            self.raise_named(text, vector, right, training)
+        mode, other = ("training", "evaluation") if training else ("evaluation", "training")
+        if parts := [name or "the model" for name, part in self.model.named_modules() if part.training != training]:
+            saw = f"the model came in {mode} mode; afterwards {parts[0]} was in {other} mode."
+            raise NotYet("left-in-eval" if training else "left-in-train", saw)
+        return vector
+
+    def require_same_weights(self):
+        import torch
+
+        if str(self.model) != str(self.original):
+            raise NotYet("model-changed", "afterwards the model was made of other layers than before.")
+        for (name, now), before in zip(self.model.named_parameters(), self.original.parameters()):
+            for what in ("dtype", "device", "requires_grad"):
+                if getattr(now, what) != getattr(before, what):
+                    raise NotYet(
+                        "model-changed", f"the {what} of {name} was {getattr(before, what)}, is {getattr(now, what)}."
+                    )
+            if not torch.equal(now, before):
+                raise NotYet("model-changed", f"afterwards the weights {name} were others.")
+
+    def ask(self, text, training=False):
+        """Return the answer's vector, in 32 bits on the CPU, once it has the right form."""
+        import torch
+
+        asked, size = self.asked(text), self.model.config.hidden_size
+        self.model.train(training)
+        with torch.enable_grad():
+            vector = require_type(call(self.answer, text, self.tokenizer, self.model), torch.Tensor, asked, "a tensor")
+            grad_left_off = not torch.is_grad_enabled()
+        shape = f"{asked} has the shape {tuple(vector.shape)}; the model's hidden size is {size}."
+        for wrong, slug, saw in (
+            (not vector.is_floating_point(), "wrong-type", f"{asked} is a tensor of {vector.dtype}, expected float."),
+            (vector.shape != (size,), "vector-shape", shape),
+            (vector.requires_grad, "gradient-kept", f"{asked} has requires_grad=True."),
+            (grad_left_off, "gradients-left-off", f"after {asked}, torch.is_grad_enabled() was False; before, True."),
         ):
-            raise NotYet("cut-text", f"{asked} is a vector of the first {cut} tokens; there are {len(tokens)}.")
-    if _close(torch.nn.functional.normalize(vector.float(), dim=0), torch.nn.functional.normalize(right, dim=0)):
-        raise NotYet("another-length", f"{asked} points the right way; its length is {vector.norm():.4g}.")
-    raise NotYet("another-vector", f"{asked} begins with {_numbers(vector)}; no token's final vector does.")
+            if wrong:
+                raise NotYet(slug, saw)
+        return vector.detach().float().cpu()
+
+    def output(self, inputs):
+        """The hidden states of every layer, each (tokens, hidden_size), and the pooler's output, with dropout off."""
+        import torch
+
+        with untimed(), torch.no_grad():
+            inputs = {name: torch.tensor([ids], device=self.model.device) for name, ids in inputs.items()}
+            output = self.model.eval()(**inputs, output_hidden_states=True)
+            pooled = getattr(output, "pooler_output", None)
+            return [layer[0].float().cpu() for layer in output.hidden_states], pooled if pooled is None else pooled[
+                0
+            ].float().cpu()
+
+    def right(self, inputs):
+        return self.output(inputs)[0][-1][0]
+
+    def require_another(self, vector, changed, text, what):
+        """Whatever was changed, the vector is another one, be it ever so little."""
+        if _close(self.ask(changed), vector, SAME):
+            self.raise_if_cut(text, vector)
+            raise NotYet("same-vector-again", f"{self.asked(text)} was the very same after I had changed {what}.")
+        self.vector(changed)
+
+    def raise_named(self, text, vector, right, training):
+        """Say which vector this is, or, where that cannot be proved, how it begins."""
+        asked = f"with a model in training mode, {self.asked(text)}" if training else self.asked(text)
+        for part in self.model.modules():
+            if type(part).__name__ == "Dropout":
+                part.p = 0.0
+        try:
+            dropout = _close(self.ask(text, training), right)
+        except NotYet:
+            dropout = False
+        if dropout:
+            raise NotYet("dropout-on", f"{asked} began with {_begin(vector)}; with dropout set to 0 it was right.")
+        for slug, saw, other in _other_vectors(self, text):
+            if other is not None and _close(vector, other, SAME):
+                raise NotYet(slug, f"{asked} is {saw}.")
+        self.raise_if_cut(text, vector)
+        saw = f"{asked} begins with {_begin(vector)}; the final hidden vector at [CLS] begins with {_begin(right)}."
+        raise NotYet("another-vector", saw)
+
+    def raise_if_cut(self, text, vector):
+        """Find the shortest beginning of the text that gives this vector, and compare it with the model's."""
+        low, high = 0, len(text)
+        while high - low > 1:
+            k = (low + high) // 2
+            try:
+                low, high = (low, k) if _close(self.ask(text[:k]), vector, SAME) else (k, high)
+            except NotYet:
+                low = k
+        if text[high:].strip() and _close(vector, self.right(self.tokenizer(text[:high]))):
+            read, tokens = (len(self.tokenizer(part)["input_ids"]) for part in (text[:high], text))
+            of = f"the first {high} of {len(text)} characters ({read} of {tokens} tokens)"
+            raise NotYet("cut-text", f"{self.asked(text)} is the vector of {of}.")
 
 
-def _same_mode(model, training):
-    """Every part of the model is in the mode that it came in."""
-    other = [name or "the model" for name, module in model.named_modules() if module.training != training]
-    if other:
-        slug, before, after = "left-in-eval", "training", "evaluation"
-        if not training:
-            slug, before, after = "left-in-train", after, before
-        raise NotYet(slug, f"the model came in {before} mode; afterwards {other[0]} was in {after} mode.")
+def _begin(vector):
+    return ", ".join(f"{number:.4f}" for number in vector[:3].tolist()) + ", …"
 
 
-def _same_model(model, original):
-    """The layers and the weights are what they were before the calls."""
-    import torch
-
-    if str(model) != str(original):
-        raise NotYet("model-changed", "afterwards the model was made of other layers than before.")
-    for (name, now), before in zip(model.named_parameters(), original.parameters()):
-        for what in ("dtype", "device", "requires_grad"):
-            if getattr(now, what) != getattr(before, what):
-                raise NotYet("model-changed", f"{what} of {name} was {getattr(before, what)}, is {getattr(now, what)}.")
-        if not torch.equal(now, before):
-            raise NotYet("model-changed", f"afterwards the weights {name} were others.")
-
-
-def _numbers(vector):
-    return ", ".join(f"{number:.4f}" for number in vector[:3].tolist())
-
-
-def _close(vector, other):
-    return bool((vector.double() - other.double()).abs().max() < CLOSE * other.abs().max())
+def _close(vector, other, by=CLOSE):
+    return bool((vector - other).norm() <= by * other.norm())
