@@ -108,7 +108,7 @@ BAD = {
     "tweetid": ("sentiment,message,tweetid\n1,ok,1.5e3\n", ["no whole number", "row 0"]),
     "a comma without quotes": (
         "sentiment,message,tweetid\n1,ok,1\n1,oh, no,2\n",
-        ["1 row with", "row 1 (4 of 3)", "quotes"],
+        ["1 row with", "row 1 (4)", "quotes"],
     ),
     "no header": ("1,hello there,11\n0,hello again,12\n", ["no header line", "sentiment,message,tweetid"]),
     "an open quote": (
@@ -123,8 +123,8 @@ BAD = {
         "sentiment,message,tweetid\n" + "1,x,7.9E+17\n" * 2,
         ["2 rows with a tweetid that Excel has rounded: row 0 ('7.9E+17'), row 1", "original"],
     ),
-    "too large": (f"sentiment,message,tweetid\n1,x,{2**63}\n", ["too large", "row 0"]),
-    "far too large": (f"sentiment,message,tweetid\n1,x,{'9' * 5000}\n", ["too large", "row 0"]),
+    "too large": (f"sentiment,message,tweetid\n1,x,{2**63}\n", ["at most 64 bits", "row 0"]),
+    "far too large": (f"sentiment,message,tweetid\n1,x,{'9' * 5000}\n", ["at most 64 bits", "row 0"]),
     "undecodable": (b"sentiment,message,tweetid\n1,caf\x81,1\n", ["line 2", "UTF-8"]),
     "empty file": ("", ["it is empty", "Download"]),
     "blank file": ("\n\n", ["it is empty"]),
@@ -157,8 +157,7 @@ def test_bad_zips(tmp_path):
         load_tweets(zipped(tmp_path, **{"a.csv": GOOD, "b.csv": GOOD}))
     with pytest.raises(TweetFileError, match="0 files of texts"):
         load_tweets(zipped(tmp_path, **{"a.exe": GOOD}))
-    with pytest.raises(TweetFileError, match="leads out of it"):
-        load_tweets(zipped(tmp_path, **{"..__evil.csv": GOOD}))
+    assert len(load_tweets(zipped(tmp_path, **{"..__evil.csv": GOOD}))) == 3  # read, and nothing is unpacked
     assert not (tmp_path.parent / "evil.csv").exists()
     with pytest.raises(TweetFileError, match="not a zip file"):
         load_tweets(write(tmp_path, "no zip", "x.zip"))
