@@ -8,6 +8,7 @@ import re
 import sys
 import zipfile
 from collections import namedtuple
+from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -195,7 +196,7 @@ def _read_excel(data):
         sheet.reset_dimensions()  # some programs write wrong ones
         # An empty text, as pandas writes it, is a string without a value.
         rows = [["" if (c.value, c.data_type) == (None, "inlineStr") else c.value for c in row] for row in sheet]
-        cells = pd.DataFrame(rows, dtype=object).dropna(how="all").dropna(how="all", axis=1)
+        cells = pd.DataFrame(zip_longest(*rows), dtype=object).T.dropna(how="all").dropna(how="all", axis=1)
         if not cells.empty:
             return cells.values.tolist(), None, [f"Excel, sheet {sheet.title!r}"]
     return [], None, []
@@ -309,9 +310,8 @@ def _choose_column(path, table, wanted, usual_names, score, other=None):
             return same[0]
         if len(same) > 1 or wanted is not None:
             what = f"{len(same)} columns are named {name!r}" if same else f"no column {name!r}"
-            fail(
-                path, f"{what}; it has: {', '.join(names[:8])}", f"Pass a name, or a number from 0 to {len(names) - 1}."
-            )
+            remedy = f"Pass a name or a number from 0 to {len(names) - 1}."
+            fail(path, f"{what}; it has: {', '.join(names[:8])}", remedy)
     scores = {n: score(column) for n, column in enumerate(table.columns) if n != other}
     return max(filter(scores.get, scores), key=scores.get, default=None)
 
