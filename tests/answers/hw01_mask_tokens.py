@@ -342,6 +342,10 @@ WRONG = {
     "labels are the whole text": ("no-ignore-index", after(lambda ids, inputs, labels: (inputs, ids.clone()))),
     "0 in place of -100": ("no-ignore-index", wrong(ignored=0)),
     "-1 in place of -100": ("no-ignore-index", wrong(ignored=-1)),
+    "labels one too large": (
+        "other-labels",
+        after(lambda ids, inputs, labels: (inputs, torch.where(labels == -100, labels, labels + 1))),
+    ),
     "labels are a mask": ("no-ignore-index", after(lambda ids, inputs, labels: (inputs, (labels != -100).long()))),
     "labels from the masked ids": ("labels-after-masking", labels_too_late),
     "-100 at the chosen": (

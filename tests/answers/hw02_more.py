@@ -435,8 +435,6 @@ WRONG = {
     "normalised": ("another-length", _with(lambda o, e: torch.nn.functional.normalize(o[H][0, 0], dim=-1))),
     # the mean taken off and divided by the spread
     "standardised": ("another-vector", _with(lambda o, e: (o[H][0, 0] - o[H][0, 0].mean()) / o[H][0, 0].std())),
-    # rounded to one decimal
-    "rounded": ("another-vector", _with(lambda o, e: o[H][0, 0].round(decimals=1))),
     # add_special_tokens=False: place 0 is the first word
     "no special tokens": ("cls-left-out", _with(add_special_tokens=False)),
     # writes [CLS] and [SEP] into the text and lets the tokenizer add its own

@@ -1,5 +1,6 @@
 """Homework 01: BERT's own way to choose masks."""
 
+import functools
 import random
 
 from ._engine import NotYet, call, homework, require_callable, require_type
@@ -40,23 +41,22 @@ def mask_tokens(mask_tokens, tokenizer):
     one_word = torch.tensor([tokenizer.cls_token_id, 0, tokenizer.sep_token_id]).repeat(200, 1)
     one_word[:, 1] = many[_ordinary(tokenizer)[many]][:200]
 
-    number = int((_masks(mask_tokens, tokenizer, few)[2] != IGNORED).sum())
-    if number in (0, words := int(_ordinary(tokenizer)[few].sum())):
+    def chosen(ids, **options):
+        return int((_masks(mask_tokens, tokenizer, ids, **options)[2] != IGNORED).sum())
+
+    if (number := chosen(few)) in (0, words := int(_ordinary(tokenizer)[few].sum())):
         raise NotYet("all-or-none", f"{number} of {words} words were chosen, in {len(few)} texts.")
-    for one in (few[4], few[4:5]):
-        _masks(mask_tokens, tokenizer, one)
+    chosen(few[4]), chosen(few[4:5])  # one text, and a batch of one
     _right_recipe(p, tokenizer, *_masks(mask_tokens, tokenizer, many, probability=p))
     # a uniform number may be exactly 0, and `<=` is as good as `<`; but not in three calls in turn
-    number = min(int((_masks(mask_tokens, tokenizer, few[:9], probability=0.0)[2] != IGNORED).sum()) for _ in range(3))
-    if number:
+    if number := min(chosen(few[:9], probability=0.0) for _ in range(3)):
         raise NotYet(
-            "wrong-probability", f"with probability=0.0, words were chosen in each of 3 calls, {number} at least."
+            "wrong-probability", f"with probability=0.0, {number} words or more were chosen in each of 3 calls."
         )
     _right_share(1.0, tokenizer, *_masks(mask_tokens, tokenizer, few[:9], probability=1.0))
     _right_share(0.25, tokenizer, *_masks(mask_tokens, tokenizer, one_word, probability=0.25))
     _right_generators(mask_tokens, tokenizer, few, seed)
-    counts = {int((_masks(mask_tokens, tokenizer, many[0], probability=0.5)[2] != IGNORED).sum()) for _ in range(10)}
-    if len(counts) == 1:
+    if len(counts := {chosen(many[0], probability=0.5) for _ in range(10)}) == 1:
         raise NotYet(
             "fixed-number", f"with probability=0.5, {counts.pop()} of 90 words were chosen in each of 10 calls."
         )
@@ -144,7 +144,7 @@ def _fit(ids, inputs, labels, tokenizer):
     wrong = chosen & (labels != ids)
     if wrong.any():
         at = tuple(wrong.nonzero()[0].tolist())
-        slug = "labels-after-masking" if (labels == inputs)[wrong].all() else "no-ignore-index"
+        slug = "labels-after-masking" if (labels == inputs)[wrong].all() else "other-labels"
         raise NotYet(
             slug, f"at {at} the text has the id {ids[at]}, inputs {inputs[at]}, and the label is {labels[at]}."
         )
@@ -207,41 +207,36 @@ def _right_recipe(p, tokenizer, ids, inputs, labels):
     shares = ((masked, 0.8, 0.8 + by_chance), (stayed, 0.1, 0.1 + by_chance), (other, 0.1 - 2 * by_chance, 0.1))
     if any(_first_off(part.sum(), n, low, high) is not None for part, low, high in shares):
         of = [f"{part.sum() / n:.1%}" for part, _, _ in shares]
-        raise NotYet(
-            "not-80-10-10",
-            f"of {n:,} chosen words {of[0]} became [MASK], {of[1]} stayed as they are, {of[2]} became another id.",
-        )
+        saw = f"of {n:,} chosen words {of[0]} became [MASK], {of[1]} stayed as they are, {of[2]} became another id."
+        raise NotYet("not-80-10-10", saw)
     _right_share(p, tokenizer, ids, inputs, labels)
     hits = torch.bincount(inputs[other], minlength=size)
     of = n - torch.bincount(ids[chosen], minlength=size)
     at = _first_off(hits, of, torch.where(ordinary, 0.1 / size, 0), by_chance)
     if at is not None:
-        raise NotYet(
-            "uneven-random-ids",
-            f"of {int(other.sum()):,} random ids {hits[at]} are the id {at}, where {size} ids in equal shares give "
-            f"about {other.sum() / size:.2g} each.",
-        )
+        saw = f"of {int(other.sum()):,} random ids {hits[at]} are the id {at}; {other.sum() / size:.2g} would be its share."
+        raise NotYet("uneven-random-ids", saw)
 
 
 def _right_generators(mask_tokens, tokenizer, ids, seed):
     """A generator, or torch's own where there is none, decides everything, and goes on from call to call."""
     import torch
 
-    for generator in (torch.default_generator, torch.Generator()):
-        options = {} if generator is torch.default_generator else {"generator": generator}
+    for options in ({}, {"generator": torch.Generator()}):
+        generator = options.get("generator", torch.default_generator)
         which = "the same generator" if options else "torch's own generator (generator=None)"
-
-        def masks(again=False, options=options, generator=generator, **more):
-            if again:
-                generator.manual_seed(seed)
-            return _masks(mask_tokens, tokenizer, ids, **options, **more)
-
-        first, later = masks(again=True, probability=0.15), masks(probability=0.15)
+        masks = functools.partial(_masks, mask_tokens, tokenizer, ids, **options)
+        generator.manual_seed(seed)
+        first, later = masks(probability=0.15), masks(probability=0.15)
+        generator.manual_seed(seed)
+        again = masks(probability=0.15)
+        generator.manual_seed(seed)
+        by_default = masks()
         if _equal(first, later):
             raise NotYet("same-masks-again", f"two calls in turn with {which} gave the very same masks.")
-        if not _equal(first, masks(again=True, probability=0.15)):
+        if not _equal(first, again):
             raise NotYet("generator-ignored", f"with {which} and the same seed, two calls gave different masks.")
-        if not _equal(first, masks(again=True)):
+        if not _equal(first, by_default):
             saw = "with the same seed, no probability gave other masks than probability=0.15 did."
             raise NotYet("wrong-probability", saw)
 
@@ -251,15 +246,13 @@ def _another_tokenizer(mask_tokens, seed, draw):
     tokenizer = small_tokenizer(seed)
     ids = _texts(tokenizer, (16, 1000), draw, every=2)
     try:
-        masks = _masks(mask_tokens, tokenizer, ids, probability=0.9)
-        _right_recipe(0.9, tokenizer, *masks)
+        _right_recipe(0.9, tokenizer, *_masks(mask_tokens, tokenizer, ids, probability=0.9))
     except NotYet as not_yet:
         if not_yet.misconception not in OWN_IDS:
             raise
         names = ", ".join(f"{token} is {tokenizer.convert_tokens_to_ids(token)}" for token in SPECIAL)
-        raise NotYet(
-            "one-tokenizer-only", f"with a tokenizer of {len(tokenizer)} tokens ({names}): {not_yet.saw}"
-        ) from None
+        saw = f"with a tokenizer of {len(tokenizer)} tokens ({names}): {not_yet.saw}"
+        raise NotYet("one-tokenizer-only", saw) from None
 
 
 def _equal(one, other):

@@ -8,9 +8,7 @@ from ._engine import NotYet, call, describe, homework, require_callable, require
 from .hw01_mask_tokens import WORDS, small_tokenizer
 
 CLOSE = 0.05  # of a vector's length: 16-bit numbers are off by less, every mistake by more, in the small model
-SAME = (
-    3e-5  # of a vector's length: one word in 512 makes a larger difference; a mistake is named only if it is as close
-)
+SAME = 3e-5  # of a vector's length: one word in 512 makes a larger difference; a mistake that is named is as close
 LIMIT = 512  # tokens: no text is longer
 TEXTS = (
     "I think it is going to rain tonight",
@@ -105,7 +103,8 @@ def _other_vectors(trial, text):
     ids = own(text)["input_ids"]
     layers, pooled = trial.output({"input_ids": ids})
     last, top = layers[-1], len(layers) - 1
-    yield "pooler-output", "the model's pooler_output", pooled
+    for vector in pooled:
+        yield "pooler-output", "the model's pooler_output", vector
     yield "all-tokens", "the mean over all tokens", last.mean(0)
     yield "all-tokens", "the mean over all tokens but [CLS]", last[1:].mean(0)
     yield "all-tokens", "the mean over all tokens but [CLS] and [SEP]", last[1:-1].mean(0)
@@ -136,7 +135,6 @@ class _Trial:
 
     def vector(self, text, training=False):
         """Return the answer's vector if it is the right one, and the model is as it was."""
-
         right, vector = self.right(self.tokenizer(text)), self.ask(text, training)
         with untimed():
             self.require_same_weights()
@@ -155,10 +153,8 @@ class _Trial:
             raise NotYet("model-changed", "afterwards the model was made of other layers than before.")
         for (name, now), before in zip(self.model.named_parameters(), self.original.parameters()):
             for what in ("dtype", "device", "requires_grad"):
-                if getattr(now, what) != getattr(before, what):
-                    raise NotYet(
-                        "model-changed", f"the {what} of {name} was {getattr(before, what)}, is {getattr(now, what)}."
-                    )
+                if (is_now := getattr(now, what)) != (was := getattr(before, what)):
+                    raise NotYet("model-changed", f"the {what} of {name} was {was}, afterwards {is_now}.")
             if not torch.equal(now, before):
                 raise NotYet("model-changed", f"afterwards the weights {name} were others.")
 
@@ -183,16 +179,14 @@ class _Trial:
         return vector.detach().float().cpu()
 
     def output(self, inputs):
-        """The hidden states of every layer, each (tokens, hidden_size), and the pooler's output, with dropout off."""
+        """The hidden states of every layer, each (tokens, hidden_size), and what the pooler makes of them, if any."""
         import torch
 
         with untimed(), torch.no_grad():
             inputs = {name: torch.tensor([ids], device=self.model.device) for name, ids in inputs.items()}
             output = self.model.eval()(**inputs, output_hidden_states=True)
-            pooled = getattr(output, "pooler_output", None)
-            return [layer[0].float().cpu() for layer in output.hidden_states], pooled if pooled is None else pooled[
-                0
-            ].float().cpu()
+            layers = [layer[0].float().cpu() for layer in output.hidden_states]
+            return layers, [row.float().cpu() for row in output.get("pooler_output", ())]
 
     def right(self, inputs):
         return self.output(inputs)[0][-1][0]
@@ -217,7 +211,7 @@ class _Trial:
         if dropout:
             raise NotYet("dropout-on", f"{asked} began with {_begin(vector)}; with dropout set to 0 it was right.")
         for slug, saw, other in _other_vectors(self, text):
-            if other is not None and _close(vector, other, SAME):
+            if _close(vector, other, SAME):
                 raise NotYet(slug, f"{asked} is {saw}.")
         self.raise_if_cut(text, vector)
         saw = f"{asked} begins with {_begin(vector)}; the final hidden vector at [CLS] begins with {_begin(right)}."
