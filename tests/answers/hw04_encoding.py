@@ -46,8 +46,7 @@ def one_by_one(messages, tokenizer):
 
 
 def subwords_first(messages, tokenizer):
-    frame = [tokenizer.cls_token_id], [tokenizer.sep_token_id]
-    return [frame[0] + tokenizer.convert_tokens_to_ids(tokenizer.tokenize(m)) + frame[1] for m in messages]
+    return [tokenizer.convert_tokens_to_ids(tokenizer.tokenize(m, add_special_tokens=True)) for m in messages]
 
 
 def in_batches(messages, tokenizer, size=4):
@@ -206,6 +205,11 @@ def numbers_written_in(messages, tokenizer):
     return [[101, *tokenizer.encode(m, add_special_tokens=False), 102] for m in messages]
 
 
+def framed_by_hand(messages, tokenizer):
+    frame = [tokenizer.cls_token_id], [tokenizer.sep_token_id]  # T5's tokenizer has neither
+    return [frame[0] + tokenizer.convert_tokens_to_ids(tokenizer.tokenize(m)) + frame[1] for m in messages]
+
+
 def no_end(messages, tokenizer):
     return [[tokenizer.cls_token_id, *tokenizer.encode(m, add_special_tokens=False)] for m in messages]
 
@@ -287,7 +291,8 @@ WRONG = {
     "one flat list": ("flat-list", with_ids(lambda ids: [*itertools.chain(*ids)])),
     "the messages joined": ("flat-list", with_encode(lambda messages, tokenizer: tokenizer.encode(" ".join(messages)))),
     "the list taken for words": ("flat-list", with_options(is_split_into_words=True)),
-    "lengths, not ids": ("flat-list", with_ids(lambda ids: [len(i) for i in ids])),
+    "framed by hand": ("wrong-type", with_encode(framed_by_hand)),
+    "lengths, not ids": ("wrong-type", with_ids(lambda ids: [len(i) for i in ids])),
     "each message once": (
         "not-one-list-each",
         with_encode(lambda m, tokenizer: encode_all(list(dict.fromkeys(m)), tokenizer)),
@@ -354,7 +359,7 @@ WRONG = {
         "longer-than-needed",
         with_length(lambda lengths, keep=0.95: shortest_max_len(lengths, keep) + 1),
     ),
-    "64": ("longer-than-needed", with_length(lambda lengths, keep=0.95: 64)),
+    "64": ("keep-ignored", with_length(lambda lengths, keep=0.95: 64)),
     "strictly shorter": ("longer-than-needed", with_length(strictly_shorter)),
     "more than keep": ("longer-than-needed", with_length(more_than_keep)),
     "a percentile, rounded up": (
@@ -402,7 +407,7 @@ WRONG = {
     ),
     "the share to cut": ("cuts-too-many", with_length(lambda lengths, keep=0.95: shortest_max_len(lengths, 1 - keep))),
     "another default": ("cuts-too-many", with_length(lambda lengths, keep=0.9: shortest_max_len(lengths, keep))),
-    "keep in per cent": ("keep-ignored", with_length(lambda lengths, keep=95: shortest_max_len(lengths, keep / 100))),
+    "keep in per cent": ("cuts-too-many", with_length(lambda lengths, keep=95: shortest_max_len(lengths, keep / 100))),
     "always 95 %": ("keep-ignored", with_length(lambda lengths, keep=0.95: shortest_max_len(lengths))),
     "the longest": ("keep-ignored", with_length(lambda lengths, keep=0.95: max(lengths))),
     "the mean": ("keep-ignored", with_length(lambda lengths, keep=0.95: round(sum(lengths) / len(lengths)))),
