@@ -313,6 +313,13 @@ def test_a_locked_zip(refusal):
     assert "password" in refusal(bytes(data), "a.zip")
 
 
+def test_an_archive_that_would_fill_the_memory(refusal, monkeypatch):
+    monkeypatch.setattr(texts, "LIMIT", 2**20)
+    bomb = CSV.encode() + b"x" * 2**21
+    for name, content in ("a.csv.gz", gzip.compress(bomb)), ("a.zip", zipped(**{"a.csv": bomb})):
+        assert "holds more than 1 MB" in refusal(content, name)
+
+
 def test_a_path_in_the_courses_folder(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert len(load_texts("data/climate_tweets.csv")) == 2000

@@ -29,6 +29,7 @@ KINDS = (
     (rb"\xd0\xcf\x11\xe0", "an old .xls workbook, or one with a password", "Save it as .xlsx without a password."),
     (rb"PK\x03\x04.{26}mimetype|7z\xbc|Rar!|\xfd7zXZ|\x89PNG", "a binary file", "Unpack it, or save its table as CSV."),
 )
+LIMIT = 2**29  # bytes; an archive with more in it is an attack, or too much for a laptop
 PACKED = (".xlsx", ".zip", ".gz", ".parquet")
 #: What these are when they are named as text.
 MISNAMED = (
@@ -155,7 +156,7 @@ def _unpack(path, name, data):
         if re.match(start, data):
             fail(path, f"this is {what}, though its name ends in {ending}", remedy)
     if ending == ".gz":
-        return _unpack(path, name[:-3], gzip.decompress(data))
+        return _unpack(path, name[:-3], _read_packed(path, gzip.open(io.BytesIO(data))))
     if ending == ".zip":
         archive = zipfile.ZipFile(io.BytesIO(data))
         names = [name for name in archive.namelist() if name.lower().endswith((*FORMATS, ".gz"))]
@@ -164,10 +165,17 @@ def _unpack(path, name, data):
         if len(names) != 1:
             what = f"the zip holds {len(names)} files of texts, expected one"
             fail(path, what + ": " * bool(names) + ", ".join(names[:5]), "Unzip it, and pass the file you mean.")
-        return _unpack(path, names[0], archive.read(names[0]))
+        return _unpack(path, names[0], _read_packed(path, archive.open(names[0])))
     if ending not in FORMATS:
         fail(path, f"files named *{ending} are not read", f"Save it as one of {', '.join(FORMATS)}.")
     return ending, data
+
+
+def _read_packed(path, stream):
+    data = stream.read(LIMIT + 1)
+    if len(data) > LIMIT:
+        fail(path, f"it holds more than {LIMIT >> 20} MB", "Unpack it yourself, and pass a part of it.")
+    return data
 
 
 def _read_rows(path, ending, data, wanted):

@@ -40,21 +40,12 @@ GONE = {"encode_plus", "batch_encode_plus", "prepare_for_model", "build_inputs_w
 
 
 def misconception(slug, lesson):
-    """Return the entry of a mistake seen in the homework of `lesson` ("05_padding_and_masking").
+    """Return what the table says of a mistake in a lesson's homework: a dict of name, why, lesson and section.
 
-    Returns
-    -------
-    dict
-        `name`, `why`, and where to read: `lesson`, `section`.
-
-    Raises
-    ------
-    KeyError
-        No such mistake in that homework.
+    `lesson` is a file's name, "05_padding_and_masking"; a KeyError says that its homework has no such mistake.
     """
-    own = MISCONCEPTIONS.get(f"hw{lesson[:2]}", {})
-    entry = own[slug] if slug in own else MISCONCEPTIONS["any"][slug]
-    return {"lesson": lesson, "section": None} | entry
+    known = MISCONCEPTIONS["any"] | MISCONCEPTIONS.get(f"hw{lesson[:2]}", {})
+    return {"lesson": lesson, "section": None} | known[slug]
 
 
 class NotYet(Exception):
@@ -71,14 +62,11 @@ class NotYet(Exception):
     def __init__(self, misconception, saw):
         super().__init__(saw)
         self.misconception, self.saw = misconception, saw
-        self.name = self.why = self.lesson = self.section = ""
-        self.shown = False
+        self.name, self.why, self.lesson, self.section, self.shown = "", "", "", None, False
 
     def belongs_to(self, lesson):
         """Look the mistake up in the table of this lesson's homework."""
-        self.name, self.why, self.lesson, self.section = (
-            misconception(self.misconception, lesson)[key] for key in ("name", "why", "lesson", "section")
-        )
+        self.__dict__ |= misconception(self.misconception, lesson)
         return self
 
     @property
@@ -164,13 +152,7 @@ class Mistake(NamedTuple):
 def explain(seen, mistakes, same=operator.eq):
     """Return the first mistake that gives every value that was seen, the right ones too; None if no mistake does.
 
-    Parameters
-    ----------
-    seen : list of (case, value)
-        What the answer gave for each case.
-    mistakes : iterable of Mistake
-    same : callable
-        ``same(value, would_be)`` says whether two values are equal.
+    `seen` is a list of (case, value): what the answer gave for each case; `same` compares two values.
     """
 
     return next((m for m in mistakes if all(m.explains(case, value, same) for case, value in seen)), None)
@@ -210,16 +192,12 @@ def require_callable(answer, name):
 
 
 def require_type(value, kind, call_text, expected):
-    """Return `value` if it is a `kind`, else raise `NotYet`.
-
-    `call_text` says what was called, `expected` what should have come back.
-    """
+    """Return `value` if it is a `kind`, else raise `NotYet` with what was called and what was expected."""
     if value is None or value is Ellipsis:
         raise NotYet("returns-nothing", f"{call_text} returned {value!r}, expected {expected}.")
     if not isinstance(value, kind):
-        raise NotYet(
-            "wrong-type", f"{call_text} returned {describe(value)}, a {type(value).__name__}, expected {expected}."
-        )
+        found = f"{describe(value)}, a {type(value).__name__}"
+        raise NotYet("wrong-type", f"{call_text} returned {found}, expected {expected}.")
     return value
 
 
@@ -395,27 +373,19 @@ def _address(lesson, section):
 def _show_passed(verified):
     """Show the green line that says what was verified, and how far the learner is: HTML in a notebook, text elsewhere."""
     lines = f"✔ {verified}", _progress_line()
-    try:
-        from IPython import get_ipython
-        from IPython.display import display
-    except ImportError:
-        shell = None
-    else:
-        shell = get_ipython()
-    if shell is None:
+    if "IPython" not in sys.modules or not sys.modules["IPython"].get_ipython():
         print(*lines, sep="\n")
         return
     page = _block("#009E73", "<br>".join(map(html.escape, lines)))
-    display({"text/plain": "\n".join(lines), "text/html": page}, raw=True)
+    sys.modules["IPython"].display.display({"text/plain": "\n".join(lines), "text/html": page}, raw=True)
 
 
 def _file():
     """Where this machine notes what has passed (`$COURSE_RECORD` for tests); deleting it loses nothing else."""
     from platformdirs import user_data_path
 
-    return Path(
-        os.environ.get("COURSE_RECORD") or user_data_path("transfer_learning", appauthor=False) / "homework.json"
-    )
+    own = user_data_path("transfer_learning", appauthor=False) / "homework.json"
+    return Path(os.environ.get("COURSE_RECORD") or own)
 
 
 def _recorded():
@@ -450,19 +420,9 @@ def _progress_line():
 
 
 def progress():
-    """Show which homeworks have passed on this machine: a table in a notebook, text elsewhere.
-
-    Returns
-    -------
-    transfer_learning.show.Page
-    """
+    """Return a page that shows which homework has passed on this machine: a table in a notebook, text elsewhere."""
     from ..show import columns
 
-    days = _recorded()
-    lessons = sorted(HOMEWORK.items(), key=lambda item: item[1])
-    return columns(
-        {
-            "homework": [f"{lesson[:2]} {name}" for name, lesson in lessons],
-            "passed": [days.get(lesson, "not yet") for _, lesson in lessons],
-        }
-    )
+    days, lessons = _recorded(), sorted(HOMEWORK.items(), key=lambda item: item[1])
+    names = [f"{lesson[:2]} {name}" for name, lesson in lessons]
+    return columns({"homework": names, "passed": [days.get(lesson, "not yet") for _, lesson in lessons]})
