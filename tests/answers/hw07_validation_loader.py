@@ -182,7 +182,10 @@ WRONG = {
     "one row twice": ("rows-twice", lambda train, val: DataLoader(val, sampler=[*range(len(val)), 0], batch_size=SIZE)),
     "no mask": ("missing-tensors", lambda train, val: DataLoader(columns(val, 0, 2), batch_size=SIZE)),
     "ids alone": ("another-kind-of-batch", lambda train, val: DataLoader(val.tensors[0], batch_size=SIZE)),
-    "dicts": ("another-kind-of-batch", lambda train, val: DataLoader([{"input_ids": i} for i, _, _ in val], batch_size=SIZE)),
+    "dicts": (
+        "another-kind-of-batch",
+        lambda train, val: DataLoader([{"input_ids": i} for i, _, _ in val], batch_size=SIZE),
+    ),
     "mask before ids": ("swapped-tensors", lambda train, val: DataLoader(columns(val, 1, 0, 2), batch_size=SIZE)),
     "labels first": ("swapped-tensors", lambda train, val: DataLoader(columns(val, 2, 0, 1), batch_size=SIZE)),
     "cut rows": (
