@@ -149,8 +149,8 @@ def wait_for(server, port, seconds=180):  # the first start on a slow disk compi
 def test(quick=False, latest=False, pytest_arguments=()):
     """Run ruff and pytest; with `latest`, in an environment of the newest releases that pyproject.toml allows.
 
-    `quick` leaves out running lessons and the tests marked as slow. Both cores of a small machine are kept busy:
-    tests run side by side, except that those of one file share a process; so do the cells of one notebook.
+    `quick` leaves out running lessons and the tests marked as slow. Tests run side by side, which keeps both cores of a
+    small machine busy; those that share what is slow to set up share a process, as the cells of one notebook do.
     """
     python = newest_releases() if latest else ready(dev=True)
     for what in (["check"], ["format", "--check"]):
@@ -170,13 +170,14 @@ def test(quick=False, latest=False, pytest_arguments=()):
         env["COURSE_LATEST"] = "1" if latest else ""
         env["PYTHONPATH"] = os.pathsep.join([str(ROOT / "tests"), str(ROOT / "tools")])
 
-        def pytest(*arguments, before=()):
+        def pytest(*arguments, before=(), **more):
             command = [*before, python, "-m", "pytest", "-ra", *arguments]
-            return subprocess.run(command, cwd=ROOT, env=env).returncode
+            return subprocess.run(command, cwd=ROOT, env={**env, **more}).returncode
 
         if pytest_arguments:
             return pytest(*chosen, *([] if quick else nbval), *pytest_arguments)
-        status = pytest("-n", "2", "--dist=loadgroup", *chosen)
+        # three, because some of them wait, for an answer that hangs or for a server; one thread each
+        status = pytest("-n", "3", "--dist=loadgroup", *chosen, OMP_NUM_THREADS="1")
         if not quick:
             together = ["-n", "2", "--dist=loadfile", *nbval, "notebooks", "solutions"]
             status = pytest(*together, before=without_network()) or status

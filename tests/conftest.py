@@ -23,7 +23,7 @@ SLOW_FIXTURES = {"graded", "trained"}
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Keep the tests of one file in one process of `pytest -n 2 --dist=loadgroup`; mark what a slow fixture makes slow."""
+    """Keep the tests of one file in one process of `pytest -n 3 --dist=loadgroup`; mark what a slow fixture makes slow."""
     for item in items:
         if SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
