@@ -33,7 +33,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
-from transfer_learning import load_tweets
+from transfer_learning import load_tweets, show
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "tools")]
@@ -377,7 +377,7 @@ def draw(table, file):
     axes = figure.subplots(len(panels), squeeze=False, height_ratios=[1 + len(rows) for _, rows in panels])[:, 0]
     for ax, (key, rows) in zip(axes, panels):
         error = [rows["times"] - rows["low"], rows["high"] - rows["times"]]
-        ax.bar_label(ax.barh(rows["way"], rows["times"], xerr=error, color="#0072B2"), fmt="%.1f", padding=3)
+        ax.bar_label(ax.barh(rows["way"], rows["times"], xerr=error, color=show.BLUE), fmt="%.1f", padding=3)
         ax.set(title=f"{key[0]}, {key[1]}, {key[2]:,} rows: times as fast as the first")
         ax.invert_yaxis()
         ax.spines[["top", "right"]].set_visible(False)

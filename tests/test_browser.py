@@ -116,6 +116,24 @@ def test_homework_07_from_unsolved_to_solved(browser, course):
     page.close()
 
 
+def test_where_to_read_is_a_link_to_the_section(browser, course):
+    page = open_notebook(browser, course, "exercises/05_padding_and_masking/homework.ipynb")
+    solve(
+        page,
+        "def pad_and_mask(sequences, max_len, pad_id, sep_id):\n"
+        "    cut = [ids if len(ids) <= max_len else [*ids[: max_len - 1], sep_id] for ids in sequences]\n"
+        "    ids = torch.tensor([[*row, *[pad_id] * (max_len - len(row))] for row in cut])\n"
+        "    return ids, (ids != pad_id).long()",
+    )
+    shown = clear_and_run_all(page, "Where to read")
+    assert shown.count("Makes the mask from the ids") == 1 and "Traceback" not in shown
+    page.locator(".jp-OutputArea-output a", has_text="Two ways to the mask").click()
+    heading = page.locator("h2", has_text="Two ways to the mask")
+    heading.wait_for()
+    page.wait_for_function("heading => heading.getBoundingClientRect().top < 1000", arg=heading.element_handle())
+    page.close()
+
+
 def test_lesson_09_labels_by_mouse_and_by_key(browser, course):
     page = open_notebook(browser, course, "notebooks/09_annotating.ipynb")
     menu(page, "Edit", "editmenu:clear-all")
