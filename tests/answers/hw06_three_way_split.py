@@ -81,7 +81,7 @@ def greedy(df, seed):
         parts[best].extend(rows)
         for row in rows:
             lacks[best][classes[row]] -= 1
-    return [df.loc[sorted(part)] for part in parts]
+    return [df.iloc[sorted(part)] for part in parts]
 
 
 def each_class_in_turn(df, seed):
@@ -349,8 +349,8 @@ WRONG = {
     "the second half without seed": ("split-not-repeatable", unseeded_second_half),
     "rows, not texts": ("same-text-apart", by_row),
     "groups of one row": ("same-text-apart", ids_in_groups),
-    "texts as they stand": ("same-text-apart", lambda df, seed: by_text(df, seed, df["message"])),
-    "spaces count": ("same-text-apart", lambda df, seed: by_text(df, seed, plain(df, strip=False))),
+    "texts as they stand": ("retweets-and-links-apart", lambda df, seed: by_text(df, seed, df["message"])),
+    "spaces count": ("spaces-apart", lambda df, seed: by_text(df, seed, plain(df, strip=False))),
     "retweets forgotten": ("retweets-apart", lambda df, seed: by_text(df, seed, plain(df, retweets="never"))),
     "who retweets counts": ("retweets-apart", lambda df, seed: by_text(df, seed, plain(df, retweets="^RT "))),
     "one RT stripped": (

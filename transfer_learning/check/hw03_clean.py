@@ -1,4 +1,4 @@
-"""Homework 03: clean text, copies once, classes from 0 to 3."""
+"""Homework 03: clean text, duplicates once, classes from 0 to 3."""
 
 import difflib
 import html
@@ -6,46 +6,36 @@ import random
 import unicodedata
 from collections import Counter
 from numbers import Integral
+from types import SimpleNamespace
 
 from ..tweets import python_strings
-from ._engine import NotYet, call, describe, homework, require_callable, require_type
+from ._engine import Mistake, NotYet, call, describe, explain, homework, require_callable, require_type, untimed
 
-# (message as it stands in the file, its clean text, sentiment)
-PLAIN = [("Warmer", "Warmer", 1), ("Hoax", "Hoax", -1), ("Sea rises", "Sea rises", 2), ("Rain", "Rain", 0)]
-GOOD = [
-    (text, text, 1)
-    for text in (
-        "RT @sea_owl: El Niño is back… https://t.co/a1B2c3D4e5",
-        "El Niño is back… https://t.co/a1B2c3D4e5",
-        "EL NIÑO IS BACK… https://t.co/a1B2c3D4e5",
-        "El Nino is back… https://t.co/a1B2c3D4e5",
-        "El Niño is back… https://t.co/Zz9y8X7w6V",
-        "R&D at AT&T,  <3 for the reef 🔥 #climate\nSecond line",
-        "It's “cold” in SÃO PAULO – so much for warming! £5 says it’s a hoax",
-    )
-]
+PLAIN = ["Warmer", "Hoax", "Sea rises", "Rain"]
+NINO = "El Niño is back… https://t.co/a1B2c3D4e5"
+LINES = "R&D at AT&T,  <3 for the reef 🔥 #climate\nSecond line\r\nThird,\twith a\xa0space"
+QUOTES = "It's “cold” in SÃO PAULO – so much for warming! £5 says it’s a hoax"
+CLEAN = [f"RT @sea_owl: {NINO}", " Cafe\u0301 ", LINES, QUOTES, "½ m² of ﬁre™, ＨＯＴ!", "\ufeffÅ"]
+ALIKE = [NINO, f"RT @sea_owl: {NINO}", NINO.upper(), f" {NINO}  ", NINO[:-1]]  # and still five texts, as are these
+ALIKE += [*map(NINO.replace, "ññ", ("n", "n\u0303")), QUOTES, QUOTES.translate(str.maketrans("“”’", '""\''))]
 ENTITIES = [
-    ("Wind &amp; sun", "Wind & sun", 1),
-    ("15 &lt; 20, and 20 &gt; 15", "15 < 20, and 20 > 15", 0),
-    ("&quot;Hoax&quot;, they say, but it&#39;s warm", '"Hoax", they say, but it\'s warm', 1),
-    ("A caf&eacute; by the sea &#x2013; flooded &hellip;", "A café by the sea – flooded …", 2),
+    "Wind &amp; sun",
+    "5 &lt; 9 &gt; 1",
+    "&quot;Hoax&quot;: it&#39;s warm",
+    "A caf&eacute; &#x2013; 5&nbsp;m &hellip;",
 ]
-DAMAGED = ("Too hot for the café…", "It’s 30 € for a fan", "Fire season 🔥 in Málaga", "They call it “weather” — again")
-# the closing quote went through Windows-1252 twice and is lost for good, the opening one is not
-LOST = "Ã¢â‚¬Å“HoaxÃ¢â‚¬ï¿½, says a man with an egg for a face", "“Hoax\ufffd, says a man with an egg for a face", 1
-LOST_SIGN = "\ufffd", '"', "â€\ufffd", "Ã¢â‚¬ï¿½"  # all may stand there
-WORDS = (
-    'sea ice R&D <3 it\'s "so-called" Zürich Niño façade naïve 30€ hot… – fire🔥 wave🌊 SUMMER #heat @owl £5 ’tis'
-).split()
+DAMAGED = ["Too hot for the café…", "It’s 30 € for a fan", "Fire season 🔥 in Málaga", "They call it “weather” — again"]
+# in the last one the closing quote went through Windows-1252 twice and is lost for good, the opening one is not
+MIXED = ["It’s hot in MÃ¡laga 🔥", "“Hot”, itâ€™s hot", "Ã¢â‚¬Å“HoaxÃ¢â‚¬ï¿½, says a man with an egg for a face"]
+WORDS = 'sea ice R&D <3 it\'s "so-called" Zürich Niño façade naïve 30€ hot… – fire🔥 SUMMER #heat @owl £5 ’tis'.split()
 
 
 @homework("03_loading_your_own_dataset")
 def clean(clean):
     """Check homework 03: entities decoded, mojibake repaired, each text once, the classes as 0 to 3.
 
-    Quotes may be curly or straight, and letters in any of Unicode's normal forms; white space at the ends of a message
-    is not looked at. Columns other than `message` and `label` may be kept, added or left out. In no message does a
-    literal ``<`` stand beside an entity, as in the tweets, and no entity is escaped twice.
+    The right text is what `html.unescape` and then `ftfy.fix_encoding` give. Columns beside `message` and `label` may be
+    there or not. No message holds a literal ``<`` beside an entity, or an entity escaped twice: there order would matter.
 
     Parameters
     ----------
@@ -58,20 +48,54 @@ def clean(clean):
         With `misconception` set to the name of the mistake.
     """
     require_callable(clean, "clean")
-    once, twice = ([(_damage(text, times), text, 1) for text in DAMAGED] for times in (1, 2))
-    copies = [ENTITIES[0], PLAIN[1], ENTITIES[0], PLAIN[2], (*ENTITIES[0][:2], 2), PLAIN[1]]
-    dirtier = [*once[:2], *twice[:2], ENTITIES[0], ("Wind & sun", "Wind & sun", -1), *GOOD[:2]]
-    _judge(clean, PLAIN)
-    _judge(clean, PLAIN[::2], index=[7, 3])  # two classes, out of a larger frame
-    for rows in (ENTITIES, [GOOD[0], *GOOD[-2:]], GOOD, once, twice, [LOST], copies, dirtier):
-        _judge(clean, rows)
-    rng = random.SystemRandom()
-    for classes in ((-1, 0, 1, 2), (0, 2), (-1, 1, 2)):
-        rows = _fresh(rng, classes)
-        index = rng.sample(range(10**6), len(rows))
-        for _ in range(2):  # the second call must not remember the first
-            _judge(clean, rows, index)
-    return "13 frames: entities decoded, mojibake repaired, each text once and in its place, classes 0 to 3."
+    with untimed():
+        frames = _frames(random.SystemRandom())
+    given = [(frame, _call(clean, frame)) for frame in frames]
+    with untimed():
+        for frame, out in given:
+            _right_texts(frame, out["message"])
+        _right_rows([(frame, list(out["message"])) for frame, out in given])
+        _right_labels([(frame, list(out["label"])) for frame, out in given])
+        for frame, out in given:
+            for name in [name for name in ("sentiment", "tweetid") if list(out.columns).count(name) == 1]:
+                for text, value, was in zip(frame.wanted, out[name], _once(frame.texts, frame.df[name])):
+                    if not isinstance(value, Integral) or value != was:
+                        raise NotYet("column-changed", f"beside {text!r}, {name} was {was} and is {describe(value)}.")
+            if list(out.index) != list(range(len(out))):
+                raise NotYet("index-gaps", f"your {len(out)} rows have the index {describe(list(out.index))}.")
+    return f"{len(frames)} frames: entities decoded, mojibake repaired, each text once, in its place, classes 0 to 3."
+
+
+def _frames(chance):
+    """The simplest first; the last ones come twice, because the second call must not remember the first."""
+    once, twice = ([_damage(text, times) for text in DAMAGED] for times in (1, 2))
+    copies = [ENTITIES[0], PLAIN[1], ENTITIES[0], PLAIN[2], ENTITIES[0], PLAIN[1]]
+    dirtier = [*once[:2], *twice[:2], ENTITIES[0], "Wind & sun", *CLEAN[:2]]
+    frames = [_frame(PLAIN, [1, -1, 2, 0]), _frame(PLAIN[::2], [1, 2], [7, 3])]  # two rows of a larger frame
+    frames += [_frame(raws, [1] * len(raws)) for raws in (CLEAN, ENTITIES, once, twice, MIXED, ALIKE)]
+    frames += [_frame(copies, [1, -1, 1, 2, 2, 0]), _frame(dirtier, [1, 0, -1, 1, 2, -1, 0, 2])]
+    for classes in (-1, 0, 1, 2), (0, 2), (-1, 1, 2):
+        raws = []
+        for number in range(25):  # texts nobody has seen, each up to four times in different noise
+            text = " ".join([*chance.sample(WORDS, 6), f"{number}x{chance.randrange(10**6)}"])
+            spellings = text, html.escape(text)
+            raws += [_damage(chance.choice(spellings), chance.randrange(3)) for _ in range(chance.randint(1, 4))]
+        chance.shuffle(raws)
+        frames += [_frame(raws, chance.choices(classes, k=len(raws)), chance.sample(range(10**6), len(raws)))] * 2
+    return frames
+
+
+def _frame(raws, sentiments, index=None):
+    """A df, what each of its rows holds, the right texts, and of the rows that stay: `wanted` texts, `kept` sentiments."""
+    import ftfy
+    import pandas as pd
+
+    python_strings()
+    tweetids = random.SystemRandom().sample(range(10**5, 10**6), len(raws))
+    df = pd.DataFrame({"sentiment": sentiments, "message": raws, "tweetid": tweetids}, index=index)
+    texts = [ftfy.fix_encoding(html.unescape(raw)) for raw in raws]
+    rows = {"raws": raws, "texts": texts, "sentiments": sentiments, "mend": ftfy.fix_encoding}
+    return SimpleNamespace(df=df, **rows, wanted=_once(texts, texts), kept=_once(texts, sentiments))
 
 
 def _damage(text, times):
@@ -81,124 +105,80 @@ def _damage(text, times):
     return text
 
 
-def _fresh(rng, classes):
-    """Texts nobody has seen, each up to four times in different dirt and with any class."""
-    rows = []
-    for number in range(25):
-        text = " ".join([*rng.sample(WORDS, 6), f"{number}x{rng.randrange(10**6)}"])
-        for _ in range(rng.randint(1, 4)):
-            raw = _damage(rng.choice((text, html.escape(text))), rng.randrange(3))
-            rows.append((raw, text, rng.choice(classes)))
-    rng.shuffle(rows)
-    return rows
-
-
-def _plain(text):
-    """What two right answers may differ in, taken away."""
-    return unicodedata.normalize("NFKC", text.translate(str.maketrans("‘’“”", "''\"\"", "\ufffd"))).strip()
-
-
-def _judge(clean, rows, index=None):
-    """Raise `NotYet` if the frame of these rows does not come back clean."""
+def _once(keys, values, keep="first"):
+    """The values of the rows that stay when only the first (or last) of those with the same key is kept."""
     import pandas as pd
 
-    raws, texts, sentiments = map(list, zip(*rows))
-    tweetids = random.SystemRandom().sample(range(10**5, 10**6), len(rows))
-    python_strings()
-    df = pd.DataFrame({"sentiment": sentiments, "message": raws, "tweetid": tweetids}, index=index)
-    before = df.copy()
-    out = require_type(call(clean, df), pd.DataFrame, "clean(df)", "a DataFrame")
-    if not df.equals(before):
-        raise NotYet("input-changed", f"df itself is changed after clean(df): {_change(before, df)}.")
-    for name in ("message", "label"):
-        columns = list(out.columns)
-        if columns.count(name) != 1:
-            raise NotYet("column-missing", f"{columns.count(name)} of your columns {columns} are called {name!r}.")
-    first, last = {}, {}
-    for row, text in enumerate(texts):
-        for remains in LOST_SIGN:
-            first.setdefault(_plain(text.replace("\ufffd", remains)), row)
-        last[first[_plain(text)]] = row
-    got = _right_texts(list(out["message"]), first, raws)
-    _right_rows(got, last, raws, [first[_plain(text)] for text in texts])
-    _right_labels(list(out["label"]), sentiments, got, last, raws)
-    for name in ("sentiment", "tweetid"):
-        kept = list(out[name]) if list(out.columns).count(name) == 1 else []
-        for value, row in zip(kept, got):
-            if value != df[name].iloc[row]:
-                raise NotYet(
-                    "column-changed",
-                    f"beside {describe(raws[row])}, {name} was {df[name].iloc[row]} and is {describe(value)}.",
-                )
-    if list(out.index) != list(range(len(got))):
-        raise NotYet("index-gaps", f"your {len(got)} rows have the index {describe(list(out.index))}.")
+    return [value for value, again in zip(values, pd.Series(keys).duplicated(keep)) if not again]
 
 
-def _change(before, df):
-    if list(df.columns) != list(before.columns):
-        return f"its columns are {describe(list(df.columns))}"
-    return f"it has {len(df)} rows, not {len(before)}" if len(df) != len(before) else "other values stand in it"
+def _call(clean, frame):
+    """Return what `clean` makes of a frame, once that has the columns it needs."""
+    df = frame.df.copy()
+    out = require_type(call(clean, df), type(df), "clean(df)", "a DataFrame")
+    if not df.equals(frame.df):
+        raise NotYet("input-changed", f"df itself is not as it was; its columns now: {describe(list(df.columns))}.")
+    if wrong := [name for name in ("message", "label") if (columns := list(out.columns)).count(name) != 1]:
+        raise NotYet("column-missing", f"{columns.count(wrong[0])} of your columns {columns} are called {wrong[0]!r}.")
+    return out
 
 
-def _right_texts(messages, first, raws):
-    """The number of the first row that has each text."""
-    import ftfy
-
-    for message in messages:
+def _right_texts(frame, messages):
+    for message in [message for message in messages if not isinstance(message, str) or message not in frame.texts]:
         if not isinstance(message, str):
-            kind = type(message).__name__
-            raise NotYet("wrong-type", f"{describe(message)}, a {kind}, stands in the column message, expected a str.")
-        if _plain(message) in first:
-            continue
-        if html.unescape(message) != message:
-            raise NotYet("entities-left", f"this message of yours still holds an entity: {describe(message, 160)}.")
-        if ftfy.fix_encoding(message) != message:
-            raise NotYet("mojibake-left", f"this message of yours is still damaged: {describe(message, 160)}.")
-        nearest = difflib.get_close_matches(message[:200], raws, 1, cutoff=0)
-        raise NotYet("text-changed", f"df held {nearest[0]!r}, and you made {describe(message, 160)} of it.")
-    return [first[_plain(message)] for message in messages]
+            raise NotYet("wrong-type", f"one message is {describe(message)}, a {type(message).__name__}.")
+        for slug, mend in ("entities-left", html.unescape), ("mojibake-left", frame.mend):
+            if frame.raws != frame.texts and mend(message) != message:
+                raise NotYet(slug, f"this message of yours is not clean yet: {message!r:.160}.")
+        (raw,) = difflib.get_close_matches(message[:200], frame.raws, 1, cutoff=0)
+        same = unicodedata.normalize("NFC", raw) == unicodedata.normalize("NFC", message)
+        held, got = map(ascii if same else repr, (raw, message))
+        raise NotYet("text-changed", f"one of your messages is {got:.160}; the closest in df is {held:.160}.")
 
 
-def _right_rows(got, last, raws, first_of):
+ROWS = [
+    Mistake("last-copy-kept", lambda frame: _once(frame.texts, frame.texts, "last")),
+    Mistake("copies-before-cleaning", lambda frame: _once(frame.raws, frame.texts)),
+    Mistake("copies-before-cleaning", lambda frame: _once([*map(html.unescape, frame.raws)], frame.texts)),
+]
+
+
+def _right_rows(seen):
     """Every text once, in the order of the first copies."""
-    for row, count in Counter(got).items():
+    mistake = explain(seen, ROWS)
+    for frame, got in [pair for pair in seen if pair[1] != pair[0].wanted]:
+        lost = [text for text in frame.wanted if text not in got]
+        (most, count), *_ = Counter(got).most_common(1) or [("", 0)]
         if count > 1:
-            copies = [raw for raw, at in zip(raws, first_of) if at == row]
-            slug = "copies-kept" if count > len(set(copies)) else "copies-before-cleaning"
-            raise NotYet(slug, f"one text stands in {count} of your rows; in df they were {describe(copies, 160)}.")
-    lost = [row for row in last if row not in got]
-    if lost:
-        times = first_of.count(lost[0])
-        raise NotYet(
-            "rows-lost",
-            f"{len(lost)} of {len(last)} texts are gone; the first of them stands {times}× in df: {raws[lost[0]]!r}.",
-        )
-    if got == sorted(last):
-        return
-    at = next(n for n, (a, b) in enumerate(zip(got, sorted(last))) if a != b)
-    slug = "last-copy-kept" if got == sorted(last, key=last.get) else "order-changed"
-    raise NotYet(slug, f"your row {at} is {raws[got[at]]!r}; other texts come before it in df.")
-
-
-def _right_labels(labels, sentiments, got, last, raws):
-    for label, row in zip(labels, got):
-        if not isinstance(label, Integral) or isinstance(label, bool):
-            raise NotYet(
-                "label-not-whole",
-                f"the label of {describe(raws[row])} is {describe(label)}, a {type(label).__name__}, not an int.",
+            copies = [raw for raw, text in zip(frame.raws, frame.texts) if text == most]
+            slug, saw = "copies-kept", f"{most!r} is in {count} of your rows; in df they were {describe(copies, 160)}."
+        elif lost:
+            slug, saw = "rows-lost", f"{len(lost)} of {len(frame.wanted)} texts are gone, such as {lost[0]!r}."
+        else:
+            row, first = next(pair for pair in zip(got, frame.wanted) if pair[0] != pair[1])
+            slug, saw = (
+                "order-changed",
+                f"{row!r} comes before {first!r} in your rows, and first appears after it in df.",
             )
-    of_rows = [sentiments[row] for row in got]
-    if labels == [sentiment + 1 for sentiment in of_rows]:
-        return
-    pairs = sorted(set(zip(of_rows, map(int, labels))))
-    saw = "sentiment → label: " + ", ".join(f"{sentiment} → {label}" for sentiment, label in pairs[:9])
-    seen = sorted(set(sentiments))
-    if labels == of_rows:
-        raise NotYet("labels-from-minus-1", f"{saw}.")
-    if labels in ([seen.index(s) for s in of_rows], [sorted(set(of_rows)).index(s) for s in of_rows]):
-        raise NotYet("classes-seen-alone", f"{saw}; df held only the sentiments {seen}.")
-    if labels == [sentiments[last[row]] + 1 for row in got]:
-        raise NotYet("last-copy-kept", f"{saw}: where copies differ in their class, you took the last one's.")
-    if len(pairs) > len(set(of_rows)) or labels == [sentiment + 1 for sentiment in sentiments[: len(got)]]:
-        raise NotYet("label-of-another-row", f"{saw}; the sentiments of your rows are {describe(of_rows)}.")
-    raise NotYet("classes-mixed-up", f"{saw}.")
+        raise NotYet(mistake.slug if mistake else slug, saw)
+
+
+SEEN = "sentiments", "kept"  # the classes of all rows, those of the rows that stay
+LABELS = [
+    Mistake("labels-from-minus-1", lambda frame: frame.kept),
+    *(Mistake("classes-seen-alone", lambda f, k=k: [sorted({*vars(f)[k]}).index(n) for n in f.kept]) for k in SEEN),
+    *(Mistake("classes-seen-alone", lambda f, k=k: [n - min(vars(f)[k]) for n in f.kept]) for k in SEEN),
+    Mistake("last-copy-kept", lambda frame: [n + 1 for n in dict(zip(frame.texts, frame.sentiments)).values()]),
+    Mistake("label-of-another-row", lambda frame: [n + 1 for n in frame.sentiments[: len(frame.kept)]]),
+]
+
+
+def _right_labels(seen):
+    mistake = explain(seen, LABELS)
+    for frame, labels in seen:
+        if bad := [label for label in labels if not isinstance(label, Integral) or isinstance(label, bool)]:
+            raise NotYet("label-not-whole", f"one label is {describe(bad[0])}, a {type(bad[0]).__name__}.")
+        if labels != [sentiment + 1 for sentiment in frame.kept]:
+            pairs = [f"{sentiment} → {label}" for sentiment, label in sorted({*zip(frame.kept, map(int, labels))})]
+            saw = f"sentiment → label: {', '.join(pairs[:9])}; df held the sentiments {sorted(set(frame.sentiments))}."
+            raise NotYet(mistake.slug if mistake else "classes-mixed-up", saw)

@@ -1,256 +1,230 @@
-"""Homework 06: training, validation and test set, with all copies of a tweet in one of them."""
+"""Homework 06: training, validation and test set, with all duplicates of a tweet in one of them."""
 
 import random
 import re
 import string
 import time
 
-from ..tweets import python_strings
-from ._engine import NotYet, call, homework, require_callable, require_type
+from ..tweets import RETWEET_OR_LINK, python_strings
+from ._engine import Mistake, NotYet, call, explain, homework, require_callable, require_type, untimed
 
-PARTS = ("train", "val", "test")
-COLUMNS = ["tweetid", "sentiment", "message"]
-WORDS = (
-    "ice sea coal wind storm flood river forest summer winter carbon ocean science report city farmer senate energy "
-    "solar future planet weather record heat drought glacier polar policy market vote children island nature money"
-).split()
-#: What may tell two copies of a tweet apart, the plainest first; each step comes on top of those before it.
-STEPS = {
-    "same-text-apart": str.strip,
-    "retweets-apart": lambda text: re.sub(r"^RT @\w+: ", "", text),
-    "retweeted-retweets-apart": lambda text: re.sub(r"^(RT @\w+: )+", "", text),
-    "links-apart": lambda text: re.sub(r"https?://\S+", "", text).strip(),
-    "case-apart": str.lower,
-}
-FEWEST, MOST = 4, 60  # splits that are looked at: few when these leave no doubt
+RETWEETS, LINKS = RETWEET_OR_LINK.split("|")
+PARTS, COLUMNS = ("train", "val", "test"), ["tweetid", "sentiment", "message"]
+WORDS = "ice sea coal wind storm flood river forest summer winter carbon ocean science report city farmer".split()
+SITES = "https://t.co/", "http://bit.ly/", "https://www.example.org/2017/03/a-b.html?id="
+#: How a copy may differ from its text, the plainest first; a copy in the last form has another class.
+FORMS = "{text}|{text} |  {text}|RT @{0}: {text}|RT @{0}: RT @{1}: {text}|{text} {2}|{3} {text} {2}".split("|")
+FORMS += ["{upper}", "RT @{0}: {lower} {2}", "{text}"]
+#: How many texts of each class come once, twice …: always in the same shares, so that every way can keep them.
+COUNTS = {1: (29, 42, 85, 53), 2: (6, 9, 19, 11), 3: (2, 2, 5, 3), 4: (1,), 5: (0, 1), 6: (0, 0, 0, 1), 9: (0, 0, 1)}
+FEWEST, MOST, PATIENCE = 4, 60, 3  # splits that are looked at; seconds after which no further one is asked for
 UNEVEN = 0.6  # of what `_distances` gives: about 0.8 for a split by chance, 0.1 to 0.4 for stratified ones
-DOUBT = 0.7  # how far from that one split leaves no doubt; the average over n splits is surer by the root of n
+DOUBT = 0.7  # how far from that one split leaves no doubt; n splits are surer by the root of n
 OFF = 0.03  # how far val and test may be from a tenth
-PATIENCE = 3  # seconds, after which no further split is asked for
 
 
 @homework("06_splitting")
 def three_way_split(three_way_split):
-    """Check homework 06: about 80/10/10, each row once, classes in proportion, copies of a tweet in one part.
+    """Check homework 06: about 80/10/10, each row once, classes in proportion, duplicates of a tweet in one part.
 
-    The check makes tweets of its own: many that stand alone, some in two or three copies, a few in up to nine; some
-    copies have another class, as in the real data. Over several seeds, val and test have to be within 3 points of 10 %
-    on average, and their classes clearly closer to proportion than chance brings them; both counted in rows or in
-    texts, whichever suits the answer better. An answer may keep more together than it must (shortened copies, say).
-    The parts may have any index, any order of rows, and further columns.
+    Over several seeds, val and test have to be within 3 points of 10 % on average, and their classes clearly closer to
+    proportion than chance brings them, counted in rows or in texts, whichever suits the answer. It may keep more together
+    than it must. Parts may have any index, order and further columns. A new process is imitated where the answer's own
+    code says `hash` or `set`. Not tried: an index with repeats, sets that are made otherwise.
 
     Parameters
     ----------
     three_way_split : callable
-        The learner's answer, called as ``three_way_split(df, seed)`` with a DataFrame as `load_tweets` gives it and an
-        int; it returns three DataFrames.
+        The learner's answer, ``three_way_split(df, seed) -> (train, val, test)``; `df` is as `load_tweets` gives it.
 
     Raises
     ------
     NotYet
         With `misconception` set to the name of the mistake.
     """
-    import numpy as np
+    import pandas as pd
 
     require_callable(three_way_split, "three_way_split")
-    chance, started = random.SystemRandom(), time.monotonic()
-    df = _tweets(chance)
-    copies = _copies(df["message"])
-    units = [(df.index, df["sentiment"]), _texts(df, copies)]
-    seeds = iter([0, *chance.sample(range(1, 10_000), MOST - 1)])
-    splits = {seed: _split(three_way_split, df, seed) for _, seed in zip(range(FEWEST), seeds)}
-    _seeded(three_way_split, df, splits)
-    _together(df, copies, splits)
-    _sizes(units, splits)
-    distances = [_distances(units, where) for where in splits.values()]
-    for seed in seeds:
-        uneven = np.mean(distances, axis=0).max(axis=1).min()
-        if abs(uneven - UNEVEN) > DOUBT / len(splits) ** 0.5 or time.monotonic() > started + PATIENCE:
-            break
+    with untimed():
+        chance, started = random.SystemRandom(), time.monotonic()
+        tweets = _tweets(chance)
+        df, classes = tweets[COLUMNS], tweets.groupby("text")["sentiment"].agg(lambda group: group.mode()[0])
+        units = df["sentiment"], classes  # of each row, and of each text
+    splits, distances = pd.DataFrame(index=df.index), []
+    for seed in [0, *chance.sample(range(1, 10_000), MOST - 1)]:
         splits[seed] = _split(three_way_split, df, seed)
-        distances.append(_distances(units, splits[seed]))
-    _together(df, copies, splits)
+        distances.append([distance for unit in units for distance in _distances(unit, splits[seed])])
+        if splits.shape[1] == FEWEST:
+            _repeatable(three_way_split, df, splits[0])
+            if splits.eq(splits[0], axis=0).all(axis=None):
+                raise NotYet("seed-without-effect", f"the seeds {', '.join(map(str, splits))} gave the same parts.")
+            _together(tweets, splits)
+            _sizes(units, splits)
+        mean = pd.DataFrame(distances).mean()
+        uneven = min(mean[:2].max(), mean[2:].max())
+        sure = abs(uneven - UNEVEN) > DOUBT / len(distances) ** 0.5 or time.monotonic() > started + PATIENCE
+        if len(distances) >= FEWEST and sure:
+            break
+    _together(tweets, splits)
     if uneven > UNEVEN:
-        _out_of_proportion(df["sentiment"].to_numpy(), splits)
+        seed = splits.columns[pd.DataFrame(distances).max(axis=1).argmax()]
+        parts = [df["sentiment"][rows] for rows in (splits[seed] == 1, splits[seed] == 2, splits[seed] >= 0)]
+        val, test, every = ([round(100 * (part == kind).mean()) for kind in range(-1, 3)] for part in parts)
+        saw = f"with seed {seed}, the classes -1, 0, 1, 2 are {val} % of val, {test} % of test and {every} % of df."
+        raise NotYet("classes-out-of-proportion", saw)
+    _with_another_index(three_way_split, tweets, chance.sample(range(2 * len(df)), len(df)))
     return f"{len(df)} tweets, several seeds: each row in one part, about 80/10/10, classes in proportion, copies together."
 
 
 def _tweets(chance):
-    """Make tweets: the copies of a text differ in what `STEPS` takes away, and sometimes in class."""
+    """Make tweets; two columns more are the `form` of a copy (-1: it is the text itself) and the row of its `text`."""
     import pandas as pd
 
-    def name():
-        return chance.choice(WORDS) + chance.choice(["", "_", str(chance.randrange(100))])
+    def written(form, text):
+        names = [chance.choice(WORDS) + chance.choice(["", "_", "27"]) for _ in range(2)]
+        links = [chance.choice(SITES) + "".join(chance.choices(string.ascii_letters, k=10)) for _ in range(2)]
+        return FORMS[form].format(*names, *links, text=text, lower=text.lower(), upper=text.upper())
 
-    def link():
-        code = "".join(chance.choices(string.ascii_letters + string.digits, k=10))
-        return chance.choice(["https://t.co/", "http://bit.ly/", "https://www.example.org/2017/03/a-b.html?id="]) + code
-
-    forms = (
-        lambda text: text,
-        lambda text: chance.choice([f"  {text}", f"{text} "]),
-        lambda text: f"RT @{name()}: {text}",
-        lambda text: f"RT @{name()}: RT @{name()}: {text}",
-        lambda text: f"{text} {link()}",
-        lambda text: chance.choice([text.upper(), text.lower()]),
-        lambda text: f"RT @{name()}: {text.lower()} {link()}",
-    )
-    # how many texts of each class come once, twice …: always in the same shares, so that every way can keep them
-    counts = {
-        1: (29, 42, 86, 53),
-        2: (6, 9, 19, 11),
-        3: (2, 2, 5, 3),
-        4: (1,),
-        5: (0, 1),
-        6: (0, 0, 0, 1),
-        9: (0, 0, 1),
-    }
-    texts = [(copies, k - 1) for copies, numbers in counts.items() for k, n in enumerate(numbers) for _ in range(n)]
-    mixed = set(chance.sample([n for n, (copies, _) in enumerate(texts) if copies in (2, 3)], 12))
-    rows = []
+    texts = [(copies, k - 1) for copies, numbers in COUNTS.items() for k, n in enumerate(numbers) for _ in range(n)]
+    rows, form = [(1, "https://t.co/a1B2c3D4e5", -1, -1)], 0  # one is nothing but a link
     for n, (copies, sentiment) in enumerate(texts):
         text = " ".join(chance.sample(WORDS, 9)).capitalize()
-        rows.append((sentiment, chance.choice(forms)(text) if copies == 1 else text))
-        rows += [(sentiment, chance.choice(forms)(text)) for _ in range(copies - 1)]
-        if n in mixed:
-            rows[-1] = chance.choice([other for _, other in texts if other != sentiment]), rows[-1][1]
+        rows.append((sentiment, text if copies > 1 else written(chance.randrange(len(FORMS)), text), -1, n))
+        for copy in range(1, copies):
+            other = chance.choice([other for _, other in texts if other != sentiment])
+            rows.append((other if form == len(FORMS) - 1 else sentiment, written(form, text), form, n))
+            form = (form + (copies != 3 or copy == 2)) % len(FORMS)  # of three, two have the same form
     chance.shuffle(rows)
     python_strings()
-    df = pd.DataFrame(rows, columns=["sentiment", "message"])
-    return df.assign(tweetid=chance.sample(range(10**17, 9 * 10**17), len(df)))
-
-
-def _copies(text):
-    """Return, for each of `STEPS`, the first row that each row is a copy of."""
-    found = {}
-    for slug, step in STEPS.items():
-        text, first = [step(message) for message in text], {}
-        found[slug] = [first.setdefault(message, n) for n, message in enumerate(text)]
-    return found
-
-
-def _texts(df, copies):
-    """Return the first row of each text, and the class that most of its copies have."""
-    classes = df["sentiment"].groupby(copies["case-apart"]).agg(lambda group: group.mode()[0])
-    return classes.index, classes
+    df = pd.DataFrame(rows, columns=["sentiment", "message", "form", "text"])
+    rows_of_texts = {text: row for row, (_, _, form, text) in enumerate(rows) if form < 0}
+    return df.assign(text=df["text"].map(rows_of_texts), tweetid=chance.sample(range(10**17, 9 * 10**17), len(df)))
 
 
 def _split(three_way_split, df, seed):
     """Return, for each row of df, the number of its part."""
-    import numpy as np
-    import pandas as pd
-
     given, called = df.copy(), f"three_way_split(df, {seed})"
-    parts = require_type(call(three_way_split, given, seed), (tuple, list), called, "three DataFrames: train, val, test")
+    parts = require_type(call(three_way_split, given, seed), (tuple, list), called, "train, val and test, DataFrames")
     if len(parts) != 3:
         raise NotYet("not-three-parts", f"{called} returned {len(parts)} things, expected train, val and test.")
-    known = {row[0]: (n, row) for n, row in enumerate(_rows(df))}
-    where = np.full(len(df), -1)
+    where, known = [-1] * len(df), {row[0]: (n, row) for n, row in enumerate(df.itertuples(index=False, name=None))}
     for k, (name, part) in enumerate(zip(PARTS, parts)):
-        require_type(part, pd.DataFrame, f"{called}, as {name},", "a DataFrame")
+        require_type(part, type(df), f"{called}, as {name},", "a DataFrame")
         if lost := [column for column in COLUMNS if column not in part]:
             raise NotYet("columns-lost", f"{called} gave {name} without the column {lost[0]!r}.")
-        for row in _rows(part):
-            if row[0] not in known:
+        for row in part[COLUMNS].itertuples(index=False, name=None):
+            n, before = known.get(row[0], (None, None))
+            if n is None:
                 raise NotYet("rows-not-in-df", f"{name} has a row with tweetid {row[0]!r}, which df does not have.")
-            n, before = known[row[0]]
             if row != before:
                 raise NotYet("rows-not-as-they-were", f"in df a row reads {before}, and in {name} {row}.")
             if where[n] >= 0:
-                raise NotYet(
-                    "row-twice", f"{called} put the tweet {row[0]} into {PARTS[where[n]]}, and again into {name}."
-                )
+                raise NotYet("row-twice", f"{called} put tweet {row[0]} into {PARTS[where[n]]}, and again into {name}.")
             where[n] = k
     if not given.equals(df):
-        raise NotYet(
-            "input-changed", f"after {called}, df was not as before; its columns: {', '.join(map(str, given))}."
-        )
-    if left := (where < 0).sum():
+        what = "columns" if list(given) != list(df) else "values" if given.index.equals(df.index) else "index"
+        raise NotYet("input-changed", f"{called} changed the {what} of df itself.")
+    if left := where.count(-1):
         raise NotYet("rows-left-out", f"{called} left {left} of {len(df)} rows out of all three parts.")
     return where
 
 
-def _rows(df):
-    return zip(*(df[column].tolist() for column in COLUMNS))
+def _together(tweets, splits):
+    """No two copies in different parts; if there are, show the plainest."""
+    where, text = splits.to_numpy(), tweets["text"]
+    if not (apart := where != where[text]).any():
+        return
+    with untimed():
+        mistake = explain([((tweets, where), True)], MISTAKES)
+    slug = mistake.slug if mistake else "copies-apart"
+    if (where[apart] * where[text][apart]).all():  # neither is in train, which is 0
+        slug = "val-and-test-share-texts"
+    row, k = min(zip(*apart.nonzero()), key=lambda pair: tweets["form"][pair[0]])
+    rows = [(tweets["message"][n], tweets["sentiment"][n], PARTS[where[n, k]]) for n in (text[row], row)]
+    saw = ", ".join(f"{message!r} (class {sentiment}) is in {part}" for message, sentiment, part in rows)
+    raise NotYet(slug, f"with seed {splits.columns[k]}, {saw}.")
 
 
-def _seeded(three_way_split, df, splits):
-    """The same seed gives the same parts, and not all seeds give the same."""
-    seed, first = next(iter(splits.items()))
-    if moved := (_split(three_way_split, df, seed) != first).sum():
-        saw = f"called with seed {seed} a second time, it put {moved} of {len(df)} rows into another part."
+def _torn_alike(tweets, where, also="text", early=str, rt=RETWEETS, link=LINKS, case=str.lower, ends=str.strip):
+    """Are rows torn as by an answer that compares the messages after these steps, and the column `also`?"""
+    texts = (ends(case(re.sub(link, "", re.sub(rt, "", early(message))))) for message in tweets["message"])
+    rows, keys = {}, [*zip(texts, tweets[also])]
+    first = [rows.setdefault(key, n) for n, key in enumerate(keys)]
+    unlike = tweets["text"].map(lambda n: first[n]) != first
+    torn = unlike & (where != where[tweets["text"]]).any(axis=1)
+    # equal ones are never apart, and of every form that has unequal ones some are
+    return bool((where == where[first]).all()) and {*tweets["form"][torn]} == {*tweets["form"][unlike]}
+
+
+NEVER = "(?!)"
+RAW = {"rt": NEVER, "link": NEVER}
+#: From the coarsest to the finest: a finer one would explain as much.
+COMPARED = {
+    "other-classes-apart": [{"also": "sentiment"}],
+    "spaces-apart": [{"ends": str.rstrip}, {"ends": str.lstrip}, {"ends": str, "early": str.strip}, {"ends": str}],
+    "retweeted-retweets-apart": [{"rt": r"^RT @\w+:\s*"}],
+    "retweets-apart": [{"rt": NEVER}],
+    "links-apart": [{"link": r"http\S*$"}, {"link": NEVER}],
+    "case-apart": [{"case": str}],
+    "retweets-and-links-apart": [RAW, RAW | {"case": str}, RAW | {"case": str, "ends": str}],
+    "same-text-apart": [{"also": "tweetid"}],
+}
+MISTAKES = [
+    Mistake(slug, lambda case, how=how: _torn_alike(*case, **how)) for slug, hows in COMPARED.items() for how in hows
+]
+
+
+def _with_another_index(three_way_split, tweets, index):
+    try:
+        _together(tweets, tweets[[]].assign(**{"0": _split(three_way_split, tweets[COLUMNS].set_axis(index), 0)}))
+    except NotYet as found:
+        slug = "input-changed" if found.misconception == "input-changed" else "depends-on-the-index"
+        raise NotYet(slug, f"with {index[:3]} … as df's index, not 0, 1, 2, …: {found.saw}") from None
+
+
+def _hash(thing):
+    return hash(f"{thing} in a new process" if "'" in repr(thing) else thing)  # as in that of every text
+
+
+class _Set(set):
+    def __iter__(self):
+        return iter(sorted(super().__iter__(), key=lambda thing: "'" in repr(thing) and _hash(thing)))
+
+
+def _repeatable(three_way_split, df, first):
+    """Ask again with seed 0, and give the answer's own code the `hash` and `set` of another process: others for text."""
+    names = getattr(three_way_split, "__globals__", {})
+    ours = {name: value for name, value in {"hash": _hash, "set": _Set}.items() if name not in names}
+    names.update(ours)
+    try:
+        moved = (first != _split(three_way_split, df, 0)).sum()
+    except NotYet:
+        moved = -1  # the imitation is not perfect
+    finally:
+        for name in ours:
+            names.pop(name, None)
+    if moved and (again := (first != _split(three_way_split, df, 0)).sum()):
+        raise NotYet("split-not-repeatable", f"called with seed 0 again, it moved {again} of {len(df)} rows.")
+    if moved > 0:
+        saw = f"with hash() and the order of a set as in a new process, seed 0 moved {moved} of {len(df)} rows."
         raise NotYet("split-not-repeatable", saw)
-    if all((where == first).all() for where in splits.values()):
-        raise NotYet("seed-without-effect", f"the seeds {', '.join(map(str, splits))} gave the same three parts.")
-
-
-def _together(df, copies, splits):
-    """No two copies in different parts; if there are, name the plainest pair."""
-    for slug, first in copies.items():
-        for seed, where in splits.items():
-            if (apart := where != where[first]).any():
-                if not _same_class_apart(df["sentiment"], copies["case-apart"], splits):
-                    slug = "other-classes-apart"
-                pair = (first[apart.argmax()], apart.argmax())
-                rows = (f"{df['message'][n]!r} (class {df['sentiment'][n]}) is in {PARTS[where[n]]}" for n in pair)
-                raise NotYet(slug, f"with seed {seed}, {', '.join(rows)}.")
-
-
-def _same_class_apart(sentiment, first, splits):
-    """Are there copies of the same class, too, in different parts?"""
-    rows = sentiment.groupby([first, sentiment]).transform(lambda group: group.index[0])
-    return any((where != where[rows]).any() for where in splits.values())
 
 
 def _sizes(units, splits):
-    import numpy as np
-
-    def share(part, rows):
-        return np.array([(where[rows] == part).mean() for where in splits.values()])
-
-    off = [np.mean([abs(share(part, rows) - 0.1) for part in (1, 2)], axis=1).max() for rows, _ in units]
-    if min(off) > OFF:
-        sizes = [share(part, units[0][0]).mean() for part in range(3)]
-        slug = "parts-in-another-order" if max(sizes[1:]) > 0.5 else "part-sizes"
+    shares = [[splits.loc[unit.index].eq(part).mean() for part in range(3)] for unit in units]
+    if min(max((share - 0.1).abs().mean() for share in parts[1:]) for parts in shares) > OFF:
+        sizes = [share.mean() for share in shares[0]]
         saw = ", ".join(f"{name} has {size:.0%}" for name, size in zip(PARTS, sizes))
-        raise NotYet(slug, f"on average over {len(splits)} seeds, {saw} of the rows.")
+        slug = "parts-in-another-order" if max(sizes[1:]) > 0.5 else "part-sizes"
+        raise NotYet(slug, f"on average over {splits.shape[1]} seeds, {saw} of the rows.")
 
 
-def _distances(units, where):
-    """How far a split is from exact proportion: held-out rows against all, val against all that is held out.
-
-    In units of the standard deviation that a draw by chance has, averaged over the classes; shape (units, 2).
-    """
-    import numpy as np
-
-    found = []
-    for rows, classes in units:
-        counts = np.zeros((len(PARTS), 4))
-        np.add.at(counts, (where[rows], classes.to_numpy() + 1), 1)
-        total, held_out, val = counts.sum(axis=0), counts[1] + counts[2], counts[1]
-        share = total / total.sum()
-        for part, whole in ((held_out, total), (val, held_out)):
-            n, of = part.sum(), max(whole.sum(), 1)
-            deviation = np.sqrt(n * share * (1 - share) * (1 - n / of))
-            found.append(np.mean(abs(part - n * whole / of) / np.maximum(deviation, 0.5)))
-    return np.reshape(found, (len(units), 2))
-
-
-def _out_of_proportion(classes, splits):
-    """Show the class and the part that are furthest from it."""
-
-    def share(kind, rows):
-        return (classes[rows] == kind).sum() / max(rows.sum(), 1)
-
-    everywhere = {kind: share(kind, classes > -2) for kind in sorted(set(classes))}
-    off = [
-        (abs(share(kind, where == part) - everywhere[kind]), seed, part, kind)
-        for seed, where in splits.items()
-        for part in (1, 2)
-        for kind in everywhere
-    ]
-    _, seed, part, kind = max(off)
-    shares = f"{share(kind, splits[seed] == part):.0%} of {PARTS[part]}, and {everywhere[kind]:.0%} of df"
-    raise NotYet(
-        "classes-out-of-proportion", f"class {kind} is {shares}, with seed {seed}; I tried {len(splits)} seeds."
-    )
+def _distances(classes, where):
+    """How far from proportion the held-out rows are, and val in them, in standard deviations of a draw by chance."""
+    counts = [classes[where[classes.index] == part].value_counts() for part in range(3)]
+    train, val, test = (count.reindex(range(-1, 3), fill_value=0) for count in counts)
+    share = (train + val + test) / len(classes)
+    for part, whole in (val + test, train + val + test), (val, val + test):
+        n, of = part.sum(), max(whole.sum(), 1)
+        deviation = (n * share * (1 - share) * (1 - n / of)) ** 0.5
+        yield ((part - n * whole / of).abs() / deviation.clip(0.5)).mean()
