@@ -44,10 +44,10 @@ def _figure(height, alt, **options):
     return figure, axes
 
 
-def _array(values, dimensions=0):
-    from numpy import array  # here for the same reason
+def _array(values):
+    from numpy import asarray  # here for the same reason
 
-    return array(values, ndmin=dimensions)
+    return asarray(values)
 
 
 def tokens(input_ids, tokenizer, attention_mask=None):
@@ -284,7 +284,7 @@ def curves(lines, xlabel, ylabel, points=None):
     points : dict of str to sequence of (x, y), optional
         Values the reader has measured, drawn as stars in the colour of the curve with the same name.
     """
-    lines = {name: (_array(x), _array(y, 2)) for name, (x, y) in lines.items()}
+    lines = {name: (_array(x), _array(y).reshape(-1, len(x))) for name, (x, y) in lines.items()}
     alt = f"{ylabel} against {xlabel}: " + "; ".join(
         f"{name} from {y[:, 0].mean():.2f} at {x[0]:g} to {y[:, -1].mean():.2f} at {x[-1]:g}"
         + f" ({y[:, -1].min():.2f} to {y[:, -1].max():.2f} over {len(y)} seeds)" * (len(y) > 1)
