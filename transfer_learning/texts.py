@@ -27,7 +27,11 @@ KINDS = (
     (rb"\s*<\?xml", "XML, such as a server's error message", "Download the data as CSV."),
     (rb"%PDF", "a PDF", "Ask for the table as CSV, or copy it into a spreadsheet and save that as CSV."),
     (rb"\xd0\xcf\x11\xe0", "an old .xls workbook, or one with a password", "Save it as .xlsx without a password."),
-    (rb"(?s)PK\x03\x04.{26}mimetype|7z\xbc|Rar!|\xfd7zXZ|\x89PNG", "a binary file", "Unpack it, or save its table as CSV."),
+    (
+        rb"(?s)PK\x03\x04.{26}mimetype|7z\xbc|Rar!|\xfd7zXZ|\x89PNG",
+        "a binary file",
+        "Unpack it, or save its table as CSV.",
+    ),
 )
 LIMIT = 2**29  # bytes; an archive with more in it is an attack, or too much for a laptop
 PACKED = (".xlsx", ".zip", ".gz", ".parquet")
