@@ -21,6 +21,8 @@ for start in (
         except OSError:
             pass
     for folder, _, files in os.walk(start):
+        if folder.startswith("ROOT/.venv"):  # notebooks of installed packages, where the course is in /root or /home
+            continue
         for file in files:
             if start.startswith(("FOLDER", "ROOT")) or file.endswith((".ipynb", ".db", ".jsonl")):
                 print("FOUND", folder, file)
