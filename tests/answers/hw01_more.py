@@ -469,4 +469,9 @@ WRONG = {
     "nothing chosen": ("all-or-none", lambda i, *a, **k: (i.clone(), torch.full_like(i, -100))),
     # other masks in each call, but torch.manual_seed does not repeat them
     "a counter as seed where None": ("generator-ignored", w_counter),
+    # the texts' largest id stands for the vocabulary's size
+    "random ids up to the texts' largest": (
+        "uneven-random-ids",
+        _variant(words=lambda i, t, g: torch.randint(int(i.max()) + 1, i.shape, generator=g)),
+    ),
 }

@@ -91,7 +91,7 @@ def _texts(tokenizer, shape, draw, every=1):
     import torch
 
     cls, sep, pad = tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id
-    words = _ordinary(tokenizer).nonzero()[::every, 0]
+    words = _ordinary(tokenizer).nonzero()[: 1 - every or None : every, 0]  # every second: without the last
     ids, length = words[torch.randint(len(words), shape, generator=draw)], shape[1]
     for n, end in enumerate(torch.randint(3 * length // 4, length + 1, shape[:1], generator=draw).tolist()):
         if n % 3 == 1:
