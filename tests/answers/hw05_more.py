@@ -338,6 +338,17 @@ def half(sequences, max_len, pad_id, sep_id):
     return torch.tensor(input_ids), attention_mask
 
 
+def rows_by_index(sequences, max_len, pad_id, sep_id):
+    input_ids, attention_mask = (
+        torch.full((len(sequences), max_len), pad_id),
+        torch.zeros(len(sequences), max_len).long(),
+    )
+    for row, mask in zip(*hint(sequences, max_len, pad_id, sep_id)):
+        k = next(k for k, ids in enumerate(sequences) if hint([ids], max_len, pad_id, sep_id)[0][0].equal(row))
+        input_ids[k], attention_mask[k] = row, mask
+    return input_ids, attention_mask
+
+
 WRONG = {
     # The mask compares ids with pad_id, wrong where pad_id stands inside a text.
     "mask by pad id": ("mask-from-ids", answer(mask=lambda row, kept, pad, sep: [int(i != pad) for i in row])),
@@ -510,4 +521,13 @@ WRONG = {
         "padded-not-long",
         lambda sequences, max_len, pad_id, sep_id: float_mask(sequences, max_len, 0, sep_id),
     ),
+    # The same text twice becomes one row.
+    "duplicates dropped": (
+        "padded-to-another-shape",
+        lambda sequences, *settings: hint([list(ids) for ids in dict.fromkeys(map(tuple, sequences))], *settings),
+    ),
+    # Each row goes where .index finds its text: at the first of two.
+    "rows by index": ("padded-other-ids", rows_by_index),
+    # Two places are left free, for [CLS] and [SEP], which are there already.
+    "two narrower": ("padded-to-another-shape", lambda sequences, n, *ids: hint(sequences, n - 2, *ids)),
 }

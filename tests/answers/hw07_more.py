@@ -286,6 +286,20 @@ class Wrapped(Rows):
         return {"input_ids": self.ids[i], "attention_mask": self.masks[i], "labels": self.labels[i]}
 
 
+class Turning(Sampler):
+    """All rows, in the order that `rule(rows, n)` gives them on pass n = 1, 2, …"""
+
+    def __init__(self, n, rule):
+        self.rows, self.rule, self.passes = list(range(n)), rule, 0
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __iter__(self):
+        self.passes += 1
+        return iter(self.rule(self.rows, self.passes))
+
+
 WRONG = {
     # A recipe for a loader that is never called.
     "partial not called": ("not-a-loader", lambda train, val: functools.partial(DataLoader, val, batch_size=32)),
@@ -492,4 +506,19 @@ WRONG = {
     ),
     # Each batch is in reverse order.
     "batches reversed": ("fixed-order", collated(lambda parts: [part.flip(0) for part in parts])),
+    # Each pass goes the other way: nothing is shuffled.
+    "there and back": (
+        "fixed-order",
+        lambda train, val: DataLoader(val, sampler=Turning(len(val), lambda rows, n: rows[:: -1 if n % 2 else 1])),
+    ),
+    # Each pass begins where no pass has begun yet, and goes round.
+    "begins elsewhere": (
+        "fixed-order",
+        lambda train, val: DataLoader(val, sampler=Turning(len(val), lambda rows, n: rows[32 * n :] + rows[: 32 * n])),
+    ),
+    # Row 0 stays where it is.
+    "every fourth row": (
+        "fixed-order",
+        lambda train, val: DataLoader(val, batch_sampler=[range(k, len(val), 4) for k in range(4)]),
+    ),
 }

@@ -7,10 +7,11 @@ from typing import NamedTuple
 from ._engine import Mistake, NotYet, call, describe, explain, homework, require_callable, require_type
 
 CLS, SEP = 101, 102  # BERT's; other cases have others
+TWICE = [[CLS, 51, SEP], [CLS, 51, SEP]]  # two rows of the same text
 #: sequences, max_len, pad_id, sep_id: the simplest first, each new trap after the ones before it.
 FIXED = [
-    ([[CLS, 7592, SEP], [CLS, 2023, 2003, SEP]], 6, 0, SEP),
-    ([[CLS, *range(11, 15), SEP], [CLS, *range(21, 26), SEP], [CLS, *range(31, 42), SEP], [CLS, 51, SEP]], 6, 0, SEP),
+    ([[CLS, 7592, SEP], [CLS, 2023, 2003, SEP]], 7, 0, SEP),  # the longest is not max_len - 1 or - 2
+    ([[CLS, *range(11, 15), SEP], [CLS, *range(21, 26), SEP], [CLS, *range(31, 42), SEP], *TWICE], 6, 0, SEP),
     ([[CLS, 7592, 2088, SEP]], 9, 0, SEP),
     ([[CLS, 11, SEP, 12, 13, SEP], [CLS, 21, SEP, 22, 23, 24, 25, SEP]], 7, 0, SEP),  # pairs of texts
     ([[0, 713, 16, 2], [0, 713, 16, 10, 7728, 32, 2]], 5, 1, 2),  # RoBERTa's ids

@@ -41,6 +41,8 @@ def validation_loader(val_dataloader, val_dataset):
         _right_rows(again, rows, " on the second pass", val_dataloader, ended_too, random=False)
         if any(moved := [sum(a != b for a, b in zip(each, rows)) for each in (got, again)]):
             slug = "random-order" if got != again else "reversed" if got == rows[::-1] else "fixed-order"
+            if got != again and _in_runs(got, rows) and _in_runs(again, rows):
+                slug = "fixed-order"  # moved by a rule, not shuffled: reversed every other time, or begun elsewhere
             saw = f"rows in a different position than in val_dataset: {moved[0]} of {len(rows)}"
             raise NotYet(slug, f"{saw}, on the second pass {moved[1]}.")
     return f"{len(rows)} rows in {len(first)} batches: each row exactly once, in order, and the same on a second pass."
@@ -132,6 +134,12 @@ def _right_tensors(batches, right, rows):
                 raise NotYet("another-dtype", f"{name} has the dtype {part.dtype}, in val_dataset {column.dtype}.")
 
 
+def _in_runs(got, rows):
+    """Are most rows next to the same row as in the data set?"""
+    pairs = {pair for one in (rows, rows[::-1]) for pair in itertools.pairwise(one)}
+    return 2 * sum(pair in pairs for pair in itertools.pairwise(got)) > len(rows)
+
+
 def _right_rows(got, rows, when, loader, ended, random):
     """Raise `NotYet` unless each row came exactly once."""
     from torch.utils.data import BatchSampler
@@ -143,7 +151,8 @@ def _right_rows(got, rows, when, loader, ended, random):
         if len(got) == n and 0 in differ:  # the rest of every row is right, and in its position
             saw = ", ".join(f"{name} (in {count} of {n} rows)" for name, count in zip(NAMES, differ) if count)
             raise NotYet("another-value", f"different from val_dataset{when}: {saw}.")
-        raise NotYet("training-rows", f"{strange} of {len(got)} rows{when} are not in val_dataset.")
+        read = "" if ended else "the first "
+        raise NotYet("training-rows", f"{strange} of {read}{len(got)} rows{when} are not in val_dataset.")
     if not ended:
         raise NotYet("loader-never-ends", f"I stopped after {len(got)} rows{when}; val_dataset has {n}, and more came.")
     if extra or missing:
