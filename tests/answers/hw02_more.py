@@ -488,6 +488,8 @@ WRONG = {
     "cut at 511": ("cut-text", _with(max_length=511)),
     # the first words are dropped
     "cut on the left": ("another-vector", _with(prepare=lambda t: t[-1500:])),
+    # the width of the learner's own model, typed in
+    "as wide as the model shown": ("one-model-only", _with(lambda out, enc: out.last_hidden_state[0, 0, :96])),
     # long texts lose their middle
     "a hole in the middle": (
         "another-vector",

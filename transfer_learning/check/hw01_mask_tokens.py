@@ -51,7 +51,7 @@ def mask_tokens(mask_tokens, tokenizer):
     # a uniform number may be exactly 0, and `<=` is as good as `<`; but not in three calls in turn
     if number := min(chosen(few[:9], probability=0.0) for _ in range(3)):
         raise NotYet(
-            "wrong-probability", f"with probability=0.0, {number} words or more were chosen in each of 3 calls."
+            "wrong-probability", f"with probability=0.0, words were chosen in each of 3 calls (at least {number})."
         )
     _right_share(1.0, tokenizer, *_masks(mask_tokens, tokenizer, few[:9], probability=1.0))
     _right_share(0.25, tokenizer, *_masks(mask_tokens, tokenizer, one_word, probability=0.25))

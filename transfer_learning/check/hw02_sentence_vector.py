@@ -43,12 +43,18 @@ def sentence_vector(sentence_vector, tokenizer, model):
     chance = random.SystemRandom()
     with untimed():
         given = _Trial(sentence_vector, tokenizer, model)
-        small = _Trial(sentence_vector, *_small_pair(tokenizer, model, chance.getrandbits(60)), learners=tokenizer)
+        size = model.config.hidden_size
+        # one narrower than most, and one wider than the learner's: a width that was typed in shows
+        small, wide = (
+            _Trial(sentence_vector, *_small_pair(tokenizer, model, chance.getrandbits(60), width), learners=tokenizer)
+            for width in (64 if size == 48 else 48, 4 * (size // 4 + 4))
+        )
     for text in TEXTS:
         given.vector(text)
     given.vector(TEXTS[0], training=True)
     short = " ".join(chance.sample(WORDS, 3)).title() + " rain"
     try:
+        wide.ask(f"{short} snow")  # a text of its own, so that a stored vector is told as one
         vector = small.vector(short)
     except NotYet as not_yet:
         slug = not_yet.misconception
@@ -70,7 +76,7 @@ def sentence_vector(sentence_vector, tokenizer, model):
     )
 
 
-def _small_pair(tokenizer, model, seed):
+def _small_pair(tokenizer, model, seed, width):
     """A cased tokenizer and a model of random weights, which also has room for the learner's ids.
 
     Its vectors are short and not centred, so that rounded or rescaled ones are far away.
@@ -78,10 +84,10 @@ def _small_pair(tokenizer, model, seed):
     import torch
     from transformers import BertConfig, BertModel
 
-    torch.manual_seed(seed)  # the core puts the state back
+    torch.manual_seed(seed)  # the engine puts the state back
     letters = [*string.ascii_letters, *(f"##{letter}" for letter in string.ascii_letters)]
     own = small_tokenizer(seed, list(dict.fromkeys([*WORDS, *(word.title() for word in WORDS), *letters])))
-    sizes = {"hidden_size": 64 if model.config.hidden_size == 48 else 48, "intermediate_size": 64}
+    sizes = {"hidden_size": width, "intermediate_size": 64}
     sizes |= {"num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": max(len(tokenizer), len(own))}
     small = BertModel(BertConfig(**sizes, initializer_range=0.2, hidden_dropout_prob=0.3))
     last = small.encoder.layer[-1].output.LayerNorm
