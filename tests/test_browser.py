@@ -73,11 +73,18 @@ def menu(page, name, command):
 
 def last_output(page, text):
     """Wait for an output area that holds `text`, and return all that its notebook shows as output."""
-    page.wait_for_function(
-        "text => [...document.querySelectorAll('.jp-OutputArea-output')].some(o => o.innerText.includes(text))",
-        arg=text,
-    )
-    return "\n".join(page.locator(".jp-OutputArea-output").all_inner_texts())
+    from playwright.sync_api import TimeoutError
+
+    outputs = page.locator(".jp-OutputArea-output")
+    try:  # textContent, because innerText leaves out what is not scrolled into view
+        page.wait_for_function(
+            "text => [...document.querySelectorAll('.jp-OutputArea-output')].some(o => o.textContent.includes(text))",
+            arg=text,
+            timeout=120_000,
+        )
+    except TimeoutError:
+        pytest.fail(f"no output holds {text!r}; the outputs are {outputs.all_text_contents()}")
+    return "\n".join(outputs.all_text_contents())
 
 
 def clear_and_run_all(page, text):
@@ -98,9 +105,14 @@ def test_lesson_00_shows_both_columns_and_an_environment_that_is_ok(browser, cou
 def solve(page, answer):
     """Type `answer` into the exercise's cell."""
     cell = page.locator(".jp-CodeCell", has_text=STUB).locator(".cm-content")
-    cell.click()
-    page.keyboard.press("Control+A")
-    page.keyboard.insert_text(f"{answer}\n{STUB}")
+    for _ in range(10):  # a key that comes while the editor is being set up is lost
+        cell.click()
+        page.keyboard.press("Control+A")
+        page.keyboard.insert_text(f"{answer}\n{STUB}")
+        if "".join(cell.inner_text().split()) == "".join(f"{answer}{STUB}".split()):
+            return
+        page.wait_for_timeout(1000)
+    pytest.fail(f"the cell holds {cell.inner_text()!r}")
 
 
 def test_homework_07_from_unsolved_to_solved(browser, course):
