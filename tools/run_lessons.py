@@ -45,6 +45,18 @@ class PeakMemory(threading.Thread):
                 continue
 
 
+def store_what_widgets_show(notebook):
+    """A widget dies with its kernel. Store in its place what its output area shows, or else only its text."""
+    state = notebook.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {}).get("state", {})
+    for cell in notebook.cells:
+        for n, output in reversed(list(enumerate(cell.get("outputs", [])))):
+            view = output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+            children = state[view["model_id"]]["state"].get("children", []) if view else []
+            shown = [state[child.removeprefix("IPY_MODEL_")]["state"].get("outputs") for child in children]
+            if any(shown):
+                cell.outputs[n : n + 1] = map(nbformat.from_dict, sum(filter(None, shown), []))
+
+
 def run(path, bar, write=False):
     """Run one notebook; return (error or None, seconds, peak bytes)."""
     notebook = nbformat.read(path, as_version=4)
@@ -68,9 +80,7 @@ def run(path, bar, write=False):
     finally:
         memory.done.set()
     if write and not error:
-        for cell in notebook.cells:  # a widget dies with its kernel, and has a new id each time; its text stays
-            for output in cell.get("outputs", []):
-                output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+        store_what_widgets_show(notebook)
         notebook.metadata = {"kernelspec": notebook.metadata["kernelspec"], "language_info": {"name": "python"}}
         nbformat.write(notebook, path)
     return error, time.perf_counter() - started, memory.peak
