@@ -52,9 +52,9 @@ def store_what_widgets_show(notebook):
         for n, output in reversed(list(enumerate(cell.get("outputs", [])))):
             view = output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
             children = state[view["model_id"]]["state"].get("children", []) if view else []
-            shown = [state[child.removeprefix("IPY_MODEL_")]["state"].get("outputs") for child in children]
-            if any(shown):
-                cell.outputs[n : n + 1] = map(nbformat.from_dict, sum(filter(None, shown), []))
+            models = [state[child.removeprefix("IPY_MODEL_")]["state"] for child in children]
+            if shown := [inner for model in models for inner in model.get("outputs", [])]:
+                cell.outputs[n : n + 1] = map(nbformat.from_dict, shown)
 
 
 def run(path, bar, write=False):
