@@ -19,6 +19,11 @@ from pathlib import Path
 import nbformat
 
 ROOT = Path(__file__).resolve().parents[1]
+PARTS = {  # the lesson each part begins with
+    "00": "Part 1: from text to batches",
+    "08": "Part 2: a classifier of your own",
+    "10": "Part 3: further",
+}
 STUB = "# your code here"  # in place of a solution; nbgrader's own raises an error before the check can say something
 
 SET_UP = """\
@@ -77,6 +82,10 @@ def link(target, start):
     return Path(os.path.relpath(target, start)).as_posix()
 
 
+def _minutes(path):
+    return int(re.search(r"\*(\d+) minutes", nbformat.read(path, as_version=4).cells[0].source)[1])
+
+
 def lesson_row(path, start):
     """One row of the README's table, read from the lesson itself (title, minutes, question) and from its homework."""
     cells = nbformat.read(path, as_version=4).cells
@@ -84,17 +93,30 @@ def lesson_row(path, start):
     write = "–"
     if home.exists():
         title = re.match(r"# Homework \d\d · (.+)", nbformat.read(home, as_version=4).cells[0].source)[1]
-        write = f"[{title}]({link(path.parents[1] / 'exercises' / path.stem / 'homework.ipynb', start)})"
+        exercise = link(path.parents[1] / "exercises" / path.stem / "homework.ipynb", start)
+        write = f"[{title}]({exercise}), {_minutes(home)} min"
     title = re.match(r"# (\d\d) · (.+)", cells[0].source)
-    minutes = re.search(r"\*(\d+) minutes", cells[0].source)
     question = re.search(r"\*\*The question:\*\* (.+)", cells[0].source)
-    return f"| [{title[1]} · {title[2]}]({link(path, start)}) | {minutes[1]} | {question[1]} | {write} |"
+    return f"| [{title[1]} · {title[2]}]({link(path, start)}) | {_minutes(path)} | {question[1]} | {write} |"
+
+
+def part_row(number, root):
+    """The row above a part's first lesson: the part's name, and the hours it takes, to the nearest half."""
+    end = min((start for start in PARTS if start > number), default="99")
+    read = sum(_minutes(path) for path in lessons(root) if number <= path.name[:2] < end)
+    write = sum(_minutes(path) for path in homework(root) if number <= path.parent.name[:2] < end)
+    more = f", and {round(write / 30) / 2:g} hours of homework" if write > 15 else ""
+    return f"| **{PARTS[number]}**: {round(read / 30) / 2:g} hours{more} | | | |"
 
 
 def lesson_table(root, place="."):
     """All lessons as a table, with links that work from the folder `place`."""
-    head = ["| lesson | minutes | what it answers | homework |", "|---|---|---|---|"]
-    return "\n".join(head + [lesson_row(path, root / place) for path in lessons(root)])
+    rows = ["| lesson | minutes | what it answers | homework |", "|---|---|---|---|"]
+    for path in lessons(root):
+        if path.name[:2] in PARTS:
+            rows.append(part_row(path.name[:2], root))
+        rows.append(lesson_row(path, root / place))
+    return "\n".join(rows)
 
 
 def glossary(root=ROOT):
