@@ -50,7 +50,7 @@ def _array(values):
     return asarray(values)
 
 
-def tokens(input_ids, tokenizer, attention_mask=None):
+def tokens(input_ids, tokenizer, attention_mask=None, weights=None):
     """Show tokens as boxes with their ids: special tokens filled, masked-out ones white with a dashed outline.
 
     Parameters
@@ -58,16 +58,23 @@ def tokens(input_ids, tokenizer, attention_mask=None):
     input_ids : sequence of int, shape (length,)
     tokenizer : transformers.PreTrainedTokenizerBase
     attention_mask : sequence of {0, 1}, shape (length,), optional
+    weights : sequence of float, shape (length,), each in 0..1, optional
+        Such as attention. Each box then shows its weight, not its id: the larger the weight, the bluer the box.
     """
     ids = [int(i) for i in input_ids]
     mask = [1] * len(ids) if attention_mask is None else attention_mask
     names, special, boxes = tokenizer.convert_ids_to_tokens(ids), set(tokenizer.all_special_ids), ""
+    numbers = ids if weights is None else [f"{float(weight):.2f}" for weight in weights]
     box = "display:inline-block;text-align:center;padding:2px 6px;margin:2px;border-radius:4px"
-    for name, number, attended in zip(names, ids, mask, strict=True):
+    for n, (name, number, attended) in enumerate(zip(names, numbers, mask, strict=True)):
         fill = f"background:{BLUE};color:#fff" if number in special else f"background:{LIGHT};color:{DARK}"
         fill = fill if attended else "background:#fff;color:#595959;outline:1px dashed #999"
+        if weights is not None:
+            blue = float(weights[n] / max(weights))  # from white to BLUE
+            fill = f"background:rgb({255 - 255 * blue:.0f},{255 - 141 * blue:.0f},{255 - 77 * blue:.0f})"
+            fill += ";color:#fff" if blue > 0.9 else f";color:{DARK}"
         boxes += f'<span style="{box};{fill}"><b>{html.escape(name)}</b><br><small>{number}</small></span>'
-    alt = " ".join(f"{name}·{number}" for name, number in zip(names, ids))
+    alt = " ".join(f"{name}·{number}" for name, number in zip(names, numbers))
     return Page(f'<div style="line-height:1.3;max-width:60em">{boxes}</div>', alt)
 
 
@@ -103,18 +110,39 @@ def _bars(names, values, numbers, alt, **axis):
     return figure
 
 
-def guesses(words, probabilities):
-    """Show a model's guesses, for a [MASK] or for a class, as bars.
+def guesses(words, probabilities, titles=None):
+    """Show a model's guesses, for a [MASK] or for a class, as bars; several sets of guesses two side by side.
 
     Parameters
     ----------
-    words : sequence of str, shape (k,)
-    probabilities : sequence of float, shape (k,), each in 0..1
+    words : sequence of str, shape (k,); with titles, shape (n, k)
+    probabilities : sequence of float, each in 0..1, of the same shape
+    titles : sequence of str, shape (n,), optional
+        What each set is for.
     """
+    if titles is not None:
+        return _panels(words, [[float(p) for p in row] for row in probabilities], titles)
     values = [float(p) for p in probabilities]
     numbers = [f"{value:.0%}" for value in values]
     alt = "Guesses: " + ", ".join(f"{word} {number}" for word, number in zip(words, numbers, strict=True))
     return _bars(words, values, numbers, alt, xlim=(0, 1), xlabel="probability")
+
+
+def _panels(words, values, titles):
+    """Draw one panel of bars per title, two in a line."""
+    texts = [[f"{value:.0%}" for value in row] for row in values]
+    parts = [", ".join(f"{word} {text}" for word, text in zip(*pair)) for pair in zip(words, texts, strict=True)]
+    alt = "Guesses: " + "; ".join(f"{title}: {part}" for title, part in zip(titles, parts, strict=True))
+    lines = (len(titles) + 1) // 2
+    figure, axes = _figure(lines * (0.6 + 0.26 * len(words[0])), alt, nrows=lines, ncols=2, squeeze=False, sharex=True)
+    for ax, title, names, row, text in zip(axes.flat, titles, words, values, texts):
+        ax.bar_label(ax.barh(range(len(row)), row, color=BLUE), text, padding=3)
+        ax.set_yticks(range(len(row)), names)
+        ax.set(title=title, xlim=(0, 1))
+        ax.invert_yaxis()
+    for ax in axes[-1]:
+        ax.set_xlabel("probability")
+    return figure
 
 
 def bars(values, unit):
