@@ -66,9 +66,7 @@ def encoding(encode_all, shortest_max_len, tokenizer):
     drawn += [(lengths, keep - rng.uniform(0.2, 0.8) / len(lengths)) for lengths, keep in drawn]
     for lengths, keep in [*LENGTHS, *drawn, *((lengths, None) for lengths, _ in drawn)]:
         _judge_length(shortest_max_len, lengths, keep)
-    return (
-        "three tokenizers: each message whole, with special tokens, unpadded; the length is the smallest that will do."
-    )
+    return "three tokenizers: each message whole, with special tokens, unpadded; the length is the smallest that keeps enough."
 
 
 def _copy(tokenizer):
