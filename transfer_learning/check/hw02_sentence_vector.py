@@ -71,8 +71,8 @@ def sentence_vector(sentence_vector, tokenizer, model):
         words.pop()
     given.vector(" ".join(words))
     return (
-        "the final hidden vector at [CLS], of short texts and long ones, with dropout off and without a gradient; "
-        "the model comes back in the mode it had; another model works too."
+        "the final hidden vector at [CLS], for short texts and long ones, with dropout off and no gradient; "
+        "the model keeps its mode; a different model works too."
     )
 
 
@@ -117,13 +117,13 @@ def _other_vectors(trial, text):
     yield "all-tokens", "the maximum over all tokens", last.amax(0)
     yield "another-length", "the right vector, scaled to length 1", last[0] / last[0].norm()
     for k, layer in enumerate(layers[:-1]):
-        yield "another-layer", f"what layer {k} of {top} gives at [CLS]", layer[0]
+        yield "another-layer", f"the vector at [CLS] after layer {k} of {top}", layer[0]
     for k, token in enumerate(own.convert_ids_to_tokens(ids)[1:], 1):
         yield "another-token", f"the vector at token {k}, {token}", last[k]
     if inner := own(text, add_special_tokens=False)["input_ids"]:
         yield "cls-left-out", "the vector of the text without special tokens", trial.right({"input_ids": inner})
     if learners:
-        named = "the vector of ids that are your tokenizer's, not those of the one that it was given"
+        named = "the vector of ids from your notebook's tokenizer, not from the one it was given"
         for other in (learners(text)["input_ids"], [learners.cls_token_id, *inner, learners.sep_token_id]):
             yield "one-model-only", named, trial.right({"input_ids": other})
 
@@ -136,7 +136,7 @@ class _Trial:
         self.model = copy.deepcopy(original)
 
     def asked(self, text):
-        other = f" with another model, of hidden size {self.model.config.hidden_size}," if self.learners else ""
+        other = f" with a different model, of hidden size {self.model.config.hidden_size}," if self.learners else ""
         return f"sentence_vector({describe(text)}, tokenizer, model){other}"
 
     def vector(self, text, training=False):
@@ -156,13 +156,13 @@ class _Trial:
         import torch
 
         if str(self.model) != str(self.original):
-            raise NotYet("model-changed", "afterwards the model was made of other layers than before.")
+            raise NotYet("model-changed", "afterwards the model had different layers.")
         for (name, now), before in zip(self.model.named_parameters(), self.original.parameters()):
             for what in ("dtype", "device", "requires_grad"):
                 if (is_now := getattr(now, what)) != (was := getattr(before, what)):
                     raise NotYet("model-changed", f"the {what} of {name} was {was}, afterwards {is_now}.")
             if not torch.equal(now, before):
-                raise NotYet("model-changed", f"afterwards the weights {name} were others.")
+                raise NotYet("model-changed", f"afterwards the weights {name} had changed.")
 
     def ask(self, text, training=False):
         """Return the answer's vector, in 32 bits on the CPU, once it has the right form."""
@@ -201,7 +201,7 @@ class _Trial:
         """Whatever was changed, the vector is another one, be it ever so little."""
         if _close(self.ask(changed), vector, SAME):
             self.raise_if_cut(text, vector)
-            raise NotYet("same-vector-again", f"{self.asked(text)} was the very same after I had changed {what}.")
+            raise NotYet("same-vector-again", f"{self.asked(text)} did not change when I changed {what}.")
         self.vector(changed)
 
     def raise_named(self, text, vector, right, training):
