@@ -102,9 +102,9 @@ def test_lesson_00_shows_both_columns_and_an_environment_that_is_ok(browser, cou
     page.close()
 
 
-def solve(page, answer):
-    """Type `answer` into the exercise's cell."""
-    cell = page.locator(".jp-CodeCell", has_text=STUB).locator(".cm-content")
+def solve(page, answer, part=0):
+    """Type `answer` into the exercise's cell, or into that of one of its parts."""
+    cell = page.locator(".jp-CodeCell", has_text=STUB).nth(part).locator(".cm-content")
     for _ in range(10):  # a key that comes while the editor is being set up is lost
         cell.click()
         page.keyboard.press("Control+A")
@@ -123,8 +123,44 @@ def test_homework_07_from_unsolved_to_solved(browser, course):
     shown = clear_and_run_all(page, "Where to read")
     assert "in a different position" in shown and "Traceback" not in shown
     solve(page, "val_dataloader = DataLoader(val_dataset, batch_size=32)")
-    shown = clear_and_run_all(page, "200 rows in 7 batches")
+    shown = clear_and_run_all(page, "Not yet (returns-nothing)")
+    assert "200 rows in 7 batches" in shown and shown.count("Where to read") == 1 and "Traceback" not in shown
+    solve(
+        page,
+        "def pad_batch(rows, pad_id):\n"
+        "    ids = [torch.tensor(ids) for ids, _ in rows]\n"
+        "    pad = lambda rows, fill: torch.nn.utils.rnn.pad_sequence(rows, True, fill)\n"
+        "    labels = torch.tensor([label for _, label in rows])\n"
+        "    return dict(input_ids=pad(ids, pad_id), attention_mask=pad([i * 0 + 1 for i in ids], 0), labels=labels)",
+        part=1,
+    )
+    shown = clear_and_run_all(page, "16 batches, some made just now")
     assert "Not yet" not in shown
+    page.close()
+
+
+def test_lesson_07_shows_other_batches_by_key(browser, course):
+    page = open_notebook(browser, course, "notebooks/07_dataloaders.ipynb")
+    menu(page, "Edit", "editmenu:clear-all")
+    page.locator(".jp-CodeCell", has_text="def batches(sampler").locator(".cm-content").click()
+    menu(page, "Run", "notebook:run-all-above")
+    menu(page, "Run", "runmenu:run")
+    picture = page.locator(".jp-OutputArea-output img")
+    picture.wait_for()
+
+    def alt_after(key):
+        before = picture.get_attribute("src")
+        page.keyboard.press(key)
+        page.wait_for_function(
+            "before => { const i = document.querySelector('.jp-OutputArea-output img'); return i && i.src != before }",
+            arg=before,
+        )
+        return picture.get_attribute("alt")
+
+    page.locator(".widget-dropdown select").focus()
+    assert "batch 0 has 0, 1, 2, 3, 4, 5;" not in alt_after("ArrowDown")
+    page.keyboard.press("Tab")
+    assert "batch 4 has" not in alt_after("ArrowRight")  # three batches, of 7 rows, are enough
     page.close()
 
 

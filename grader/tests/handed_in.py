@@ -10,11 +10,18 @@ ROOT = Path(__file__).resolve().parents[2]
 HOMEWORK = "07_dataloaders"
 
 
-def notebook(answer, homework=HOMEWORK, before=()):
-    """Return the exercise with an answer in its first answer cell, and code cells before that."""
-    made = nbformat.read(ROOT / "exercises" / homework / "homework.ipynb", as_version=4)
-    n = next(n for n, cell in enumerate(made.cells) if cell.metadata.get("nbgrader", {}).get("solution"))
+def notebook(answer, homework=HOMEWORK, before=(), rest=True):
+    """Return the exercise with an answer in its first answer cell, and code cells before that.
+
+    With `rest`, its other answer cells hold the teacher's answers; without, they are as a learner gets them.
+    """
+    made, worked = (
+        nbformat.read(ROOT / folder / homework / "homework.ipynb", as_version=4) for folder in ("exercises", "solutions")
+    )
+    n, *others = (n for n, cell in enumerate(made.cells) if cell.metadata.get("nbgrader", {}).get("solution"))
     made.cells[n].source = answer
+    for other in others if rest else ():
+        made.cells[other].source = worked.cells[other].source
     made.cells[n:n] = map(new_code_cell, before)
     return made
 

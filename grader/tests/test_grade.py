@@ -25,6 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # a
 HOSTILE = sorted((ROOT / "grader" / "tests" / "hostile").glob("*.py"))
 LIMITS = sandbox.LIMITS | {"seconds": 40, "bytes": 3 * 2**29}
 RIGHT = "val_dataloader = DataLoader(val_dataset, batch_size=16)"
+REST = 5  # points for the homework's other part, which `notebook` takes from the teacher
 SHUFFLED = "val_dataloader = DataLoader(val_dataset, batch_size=16, shuffle=True)"
 
 
@@ -92,7 +93,7 @@ def graded(tmp_path_factory, server):
         text = file.read_text(encoding="utf-8")
         for word, value in (("FOLDER", folder), ("ROOT", ROOT), ("PORT", server[0])):
             text = text.replace(word, str(value))
-        hand_in(folder, file.stem, notebook(text))
+        hand_in(folder, file.stem, notebook(text, rest=False))
     hand_in(folder, "not json", "{")
     hand_in(folder, "empty", "")
     hand_in(folder, "json of something else", "[1, 2]")
@@ -128,7 +129,7 @@ def graded(tmp_path_factory, server):
 def test_an_answer_gets_its_points_and_its_misconception(name, graded):
     slug, row = ANSWERS[name][0], by_student(graded)[name]
     right = name.startswith("right")
-    assert float(row["points"]) == 10 * right and float(row["max_points"]) == 10
+    assert float(row["points"]) == 5 * right + REST and float(row["max_points"]) == 5 + REST
     assert row["misconceptions"] == (slug or "")
     assert bool(row["note"]) != right
 
@@ -144,7 +145,7 @@ def test_no_attack_wins_a_point(file, graded):
 @pytest.mark.parametrize(
     ("student", "says"),
     [
-        ("hangs", "stopped: not done after 40 s, in code cell 5"),
+        ("hangs", "stopped: not done after 40 s, in code cell 6"),
         ("forks_without_end", "stopped: more than 32 processes"),
         ("allocates_64_gb", "stopped: "),  # memory or time, as quick as the machine hands out pages
         ("ends_the_kernel", "stopped: it ended its own kernel"),
@@ -158,7 +159,7 @@ def test_a_row_says_what_became_of_an_attack(student, says, graded):
 @needs_sandbox
 @pytest.mark.parametrize("student", ["overwrites_the_check", "replaces_modules", "prints_a_pass"])
 def test_the_check_sees_through_an_attack(student, graded):
-    assert by_student(graded)[student]["misconceptions"] == "random-order"
+    assert by_student(graded)[student]["misconceptions"].split("; ")[0] == "random-order"
 
 
 @needs_sandbox
@@ -204,7 +205,7 @@ def test_a_notebook_without_a_kernel_is_graded(graded):
 @pytest.mark.parametrize("student", ["check changed", "check deleted"])
 def test_the_check_is_put_back(student, graded):
     row = by_student(graded)[student]
-    assert float(row["points"]) == 0 and row["misconceptions"] == "random-order"
+    assert float(row["points"]) == REST and row["misconceptions"] == "random-order"
 
 
 @needs_sandbox
@@ -301,7 +302,7 @@ def test_unsafe_says_what_it_means_and_grades(tmp_path, monkeypatch, capsys):
     assert grade.main([str(tmp_path), "--unsafe", "--workers", "1"]) == 0
     assert "runs with your rights" in capsys.readouterr().err
     rows = by_student(tmp_path)
-    assert [rows[name]["points"] for name in ("right", "shuffled", "ends")] == ["10.0", "0.0", "0.0"]
+    assert [rows[name]["points"] for name in ("right", "shuffled", "ends")] == ["10.0", "5.0", "0.0"]
 
 
 @pytest.mark.parametrize("content", ["", "no folder", "nothing in it"])
@@ -326,7 +327,7 @@ def test_a_reply_without_its_token_is_not_heard():
 
 def test_a_verdict_counts_only_with_an_untouched_check():
     for reply, points in (
-        ({"passed": True, "tampered": False}, 10),
+        ({"passed": True, "tampered": False}, 5),
         ({"passed": True, "tampered": True}, 0),
         ({"passed": True}, 0),
         ({"passed": "yes", "tampered": False}, 0),

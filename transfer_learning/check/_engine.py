@@ -121,7 +121,7 @@ def homework(lesson):
             finally:
                 if printed := output.getvalue():
                     print(printed[:SHOWN] + "…" * (len(printed) > SHOWN))
-            _record(lesson)
+            _record(judge.__name__)
             _show_passed(verified)
 
         HOMEWORK[judge.__name__], CHECKS[judge.__name__] = lesson, check
@@ -395,7 +395,7 @@ def _file():
 def _recorded():
     try:
         days = json.loads(_file().read_text(encoding="utf-8"))
-        return {lesson: str(day) for lesson, day in days.items()}
+        return {name: str(day) for name, day in days.items()}
     except (OSError, ValueError, AttributeError):  # not there yet, or damaged: nothing is known
         return {}
 
@@ -411,22 +411,27 @@ def look(picture):
         return Page(_block("#0072B2", html.escape(line)), line)
 
 
-def _record(lesson):
+def _record(name):
     with contextlib.suppress(OSError):  # a full or read-only disk must not fail a right answer
         _file().parent.mkdir(parents=True, exist_ok=True)
-        _file().write_text(json.dumps(_recorded() | {lesson: time.strftime("%Y-%m-%d")}), encoding="utf-8")
+        _file().write_text(json.dumps(_recorded() | {name: time.strftime("%Y-%m-%d")}), encoding="utf-8")
 
 
 def _progress_line():
-    numbers = {lesson[:2]: lesson in _recorded() for lesson in sorted(HOMEWORK.values())}
-    passed = ", ".join(number for number, done in numbers.items() if done) or "none"
-    return f"Homework passed on this machine: {passed} ({sum(numbers.values())} of {len(numbers)})."
+    """A homework has passed once all its checks have; of one that is half done, say how many."""
+    done, count = _recorded(), {}
+    for name, lesson in sorted(HOMEWORK.items(), key=lambda item: item[1]):
+        count.setdefault(lesson[:2], []).append(name in done)
+    passed = [number for number, checks in count.items() if all(checks)]
+    begun = [f" Homework {n}: {sum(c)} of its {len(c)} checks." for n, c in count.items() if any(c) and not all(c)]
+    numbers = ", ".join(passed) or "none"
+    return f"Homework passed on this machine: {numbers} ({len(passed)} of {len(count)}).{''.join(begun)}"
 
 
 def progress():
-    """Return a page that shows which homework has passed on this machine: a table in a notebook, text elsewhere."""
+    """Return a page that shows which checks have passed on this machine: a table in a notebook, text elsewhere."""
     from ..show import columns
 
     days, lessons = _recorded(), sorted(HOMEWORK.items(), key=lambda item: item[1])
     names = [f"{lesson[:2]} {name}" for name, lesson in lessons]
-    return columns({"homework": names, "passed": [days.get(lesson, "not yet") for _, lesson in lessons]})
+    return columns({"homework": names, "passed": [days.get(name, "not yet") for name, _ in lessons]})
