@@ -1,12 +1,14 @@
-"""Write data/tickets.csv: the messages of data/sources/tickets, as careless as exports from a shop's system are.
+"""Build data/tickets.csv from the messages of data/sources/tickets, as careless as exports from a shop's system are.
 
     python data/make_tickets.py
 
-Semicolons, Windows-1252 and an unnamed index column, as Excel and pandas write them; labels spelt in several ways; rows
-without a text or a label; rows twice. It prints how many of each.
+The messages are written; this script only adds semicolons, Windows-1252 and an unnamed index column, as Excel and pandas
+write them, labels spelt in several ways, rows without a text or a label, and rows twice. It prints what came out, and how
+hard the messages are for a simple baseline.
 """
 
 import csv
+import io
 import random
 from collections import Counter
 from pathlib import Path
@@ -29,7 +31,8 @@ def messages():
     return [line.split("\t") for file in files for line in file.read_text(encoding="utf-8").splitlines()]
 
 
-def main(seed=0):
+def build(seed=0):
+    """Return the rows of the file as [label, text]."""
     rng = random.Random(seed)
     rows = messages()
     rng.shuffle(rows)
@@ -42,14 +45,41 @@ def main(seed=0):
         rows[n][1] = rng.choice(("", " "))
     for n in labels:
         rows[n][0] = ""
-    with open(DATA / "tickets.csv", "w", encoding="cp1252", newline="") as file:
-        writer = csv.writer(file, delimiter=";", lineterminator="\r\n")
-        writer.writerow(["", "Category", "Message body"])
-        writer.writerows([n, *row] for n, row in enumerate(rows))
-    print(
-        f"{len(rows)} rows, labels as they are spelt:", *Counter(label for label, _ in rows).most_common(), sep="\n  "
+    return rows
+
+
+def export(rows):
+    """Return the bytes of the file."""
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, delimiter=";", lineterminator="\r\n")
+    writer.writerow(["", "Category", "Message body"])
+    writer.writerows([n, *row] for n, row in enumerate(rows))
+    return file.getvalue().encode("cp1252")
+
+
+def report(rows):
+    """Print how the labels are spelt, and the baseline's scores on the messages without the noise."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import accuracy_score, f1_score
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+
+    print(f"{len(rows)} rows, labels as they are spelt:")
+    print(*Counter(label for label, _ in rows).most_common(), sep="\n")
+    labels, texts = zip(*messages())
+    model = make_pipeline(
+        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True),
+        LogisticRegression(C=30, max_iter=2000, class_weight="balanced"),
     )
+    print(f"{len(texts)} messages; TF-IDF + logistic regression, 5-fold cross-validation, three ways to fold:")
+    for seed in range(3):
+        guessed = cross_val_predict(model, texts, labels, cv=StratifiedKFold(5, shuffle=True, random_state=seed))
+        score, accuracy = f1_score(labels, guessed, average="macro"), accuracy_score(labels, guessed)
+        print(f"  macro-F1 {score:.3f}, accuracy {accuracy:.3f}")
 
 
 if __name__ == "__main__":
-    main()
+    rows = build()
+    (DATA / "tickets.csv").write_bytes(export(rows))
+    report(rows)
