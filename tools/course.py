@@ -115,7 +115,9 @@ def lesson_table(root, place="."):
     for path in lessons(root):
         if path.name[:2] in PARTS:
             rows.append(part_row(path.name[:2], root))
-        rows.append(lesson_row(path, root / place))
+        row = lesson_row(path, root / place)
+        # in a lesson, which is read and not only looked at, the homework's title is left out
+        rows.append(row if place == "." else re.sub(r"\[([^]]+)\](\(\S+\)), (\d+ min)", r"[\3]\2", row))
     return "\n".join(rows)
 
 
