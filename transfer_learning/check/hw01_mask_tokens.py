@@ -63,7 +63,7 @@ def mask_tokens(mask_tokens, tokenizer):
     _another_tokenizer(mask_tokens, seed, draw)
     return (
         "inputs and labels fit together; no special token is ever chosen; each word is chosen with the probability "
-        "asked for and treated 80/10/10; the same seed repeats the masks; a tokenizer with other ids works too."
+        "asked for and treated 80/10/10; the same seed repeats the masks; a tokenizer with different ids works too."
     )
 
 
@@ -87,7 +87,7 @@ def _ordinary(tokenizer):
 
 
 def _texts(tokenizer, shape, draw, every=1):
-    """Rows of random words: pieces of long texts, pairs of texts padded behind or in front, padding alone."""
+    """Rows of random words: pieces of long texts, pairs of texts padded on the right or on the left, padding alone."""
     import torch
 
     cls, sep, pad = tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id
@@ -114,16 +114,16 @@ def _masks(mask_tokens, tokenizer, ids, **options):
     except NotYet as not_yet:
         raise NotYet(not_yet.misconception, f"{not_yet.saw} I called {text}.") from None
     if not torch.equal(given, ids):
-        raise NotYet("input-changed", f"after {text}, {int((given != ids).sum())} of the input_ids were others.")
+        raise NotYet("input-changed", f"after {text}, {int((given != ids).sum())} of the input_ids had changed.")
     if isinstance(pair, torch.Tensor) and pair.ndim == ids.ndim + 1:
         pair = tuple(pair)
     require_type(pair, (tuple, list), text, "a pair (inputs, labels)")
     if len(pair) != 2:
-        raise NotYet("wrong-type", f"{text} returned {len(pair)} things, expected the two (inputs, labels).")
+        raise NotYet("wrong-type", f"{text} returned {len(pair)} things, expected two: (inputs, labels).")
     for name, part in zip(("inputs", "labels"), pair):
         require_type(part, torch.Tensor, f"as {name}, {text}", "a tensor")
         if part.dtype != torch.long:
-            raise NotYet("wrong-type", f"{name} are {part.dtype}, expected torch.int64, as the input_ids are.")
+            raise NotYet("wrong-type", f"{name} are {part.dtype}, expected torch.int64, like input_ids.")
         if part.shape != ids.shape:
             raise NotYet("masks-shape", f"{text} returned {name} of shape {tuple(part.shape)}.")
     _fit(ids, *pair, tokenizer)
@@ -134,23 +134,24 @@ def _fit(ids, inputs, labels, tokenizer):
     """What holds for every single token."""
     size, chosen = len(tokenizer), labels != IGNORED
     if (inputs == IGNORED).any() and chosen.all():
-        raise NotYet("swapped-pair", f"what came first holds {IGNORED}, what came second holds only ids.")
+        raise NotYet("swapped-pair", f"the first tensor holds {IGNORED}, the second only ids.")
     if chosen.all():
         raise NotYet("no-ignore-index", f"none of the {labels.numel()} labels is {IGNORED}: all would be scored.")
     special, changed = ~_ordinary(tokenizer)[ids], int((inputs != ids).sum())
     if (chosen | special).all() and 2 * changed < (words := int((~special).sum())):
-        saw = f"each of the {words} words has a label; inputs differ from the text at {changed} places."
+        saw = f"each of the {words} words has a label; inputs differ from the text at {changed} positions."
         raise NotYet("no-ignore-index", saw)
     wrong = chosen & (labels != ids)
     if wrong.any():
         at = tuple(wrong.nonzero()[0].tolist())
         slug = "labels-after-masking" if (labels == inputs)[wrong].all() else "other-labels"
         raise NotYet(
-            slug, f"at {at} the text has the id {ids[at]}, inputs {inputs[at]}, and the label is {labels[at]}."
+            slug,
+            f"at position {at} the text has id {ids[at]}, inputs have {inputs[at]}, and the label is {labels[at]}.",
         )
     hidden = (inputs != ids) & ~chosen
     if (hidden & ~special).any():
-        saw = f"inputs differ from the text at {changed} places; {int(hidden.sum())} of them have no label."
+        saw = f"inputs differ from the text at {changed} positions; {int(hidden.sum())} of them have no label."
         raise NotYet("changed-without-label", saw)
     if (special & (chosen | hidden)).any():
         token = tokenizer.convert_ids_to_tokens(int(ids[special & (chosen | hidden)][0]))
@@ -190,7 +191,7 @@ def _right_share(p, tokenizer, ids, inputs, labels):
 
 
 def _right_recipe(p, tokenizer, ids, inputs, labels):
-    """Every word has the same chances, wherever it stands and whatever it is; the chosen go 80/10/10."""
+    """Every word has the same chances, whatever and wherever it is; the chosen ones are treated 80/10/10."""
     import torch
 
     size, ordinary, chosen = len(tokenizer), _ordinary(tokenizer), labels != IGNORED
@@ -202,19 +203,21 @@ def _right_recipe(p, tokenizer, ids, inputs, labels):
             hits, of = hit.sum(axis), among.sum(axis)
             at = _first_off(hits, of, share, share)
             if at is not None:
-                raise NotYet("unequal-chances", f"in {place} {at}, {hits[at]} of {of[at]} {what}; in all, {share:.0%}.")
+                raise NotYet(
+                    "unequal-chances", f"in {place} {at}, {hits[at]} of {of[at]} {what}; overall, {share:.0%}."
+                )
     n, by_chance = int(chosen.sum()), 0.1 / (size - 6)  # a random id may be the original, or [MASK]
     shares = ((masked, 0.8, 0.8 + by_chance), (stayed, 0.1, 0.1 + by_chance), (other, 0.1 - 2 * by_chance, 0.1))
     if any(_first_off(part.sum(), n, low, high) is not None for part, low, high in shares):
         of = [f"{part.sum() / n:.1%}" for part, _, _ in shares]
-        saw = f"of {n:,} chosen words {of[0]} became [MASK], {of[1]} stayed as they are, {of[2]} became another id."
+        saw = f"of {n:,} chosen words, {of[0]} became [MASK], {of[1]} stayed as they are, {of[2]} became another id."
         raise NotYet("not-80-10-10", saw)
     _right_share(p, tokenizer, ids, inputs, labels)
     hits = torch.bincount(inputs[other], minlength=size)
     of = n - torch.bincount(ids[chosen], minlength=size)
     at = _first_off(hits, of, torch.where(ordinary, 0.1 / size, 0), by_chance)
     if at is not None:
-        saw = f"of {int(other.sum()):,} random ids {hits[at]} are the id {at}; {other.sum() / size:.2g} would be its share."
+        saw = f"of {int(other.sum()):,} random ids, {hits[at]} are id {at}; about {other.sum() / size:.2g} would be expected."
         raise NotYet("uneven-random-ids", saw)
 
 
@@ -233,16 +236,16 @@ def _right_generators(mask_tokens, tokenizer, ids, seed):
         generator.manual_seed(seed)
         by_default = masks()
         if _equal(first, later):
-            raise NotYet("same-masks-again", f"two calls in turn with {which} gave the very same masks.")
+            raise NotYet("same-masks-again", f"two calls in a row with {which} gave exactly the same masks.")
         if not _equal(first, again):
             raise NotYet("generator-ignored", f"with {which} and the same seed, two calls gave different masks.")
         if not _equal(first, by_default):
-            saw = "with the same seed, no probability gave other masks than probability=0.15 did."
+            saw = "with the same seed, leaving probability out gave masks that differ from those for probability=0.15."
             raise NotYet("wrong-probability", saw)
 
 
 def _another_tokenizer(mask_tokens, seed, draw):
-    """Hard-coded ids show where the ids are others."""
+    """Hard-coded ids are noticed with a tokenizer whose ids differ."""
     tokenizer = small_tokenizer(seed)
     ids = _texts(tokenizer, (16, 1000), draw, every=2)
     try:
