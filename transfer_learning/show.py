@@ -7,6 +7,7 @@ sets the background behind it; all other text has the theme's colours.
 
 import html
 import io
+import textwrap
 
 # Colour-blind readers can tell these apart, by lightness too. Source: Okabe and Ito, Color Universal Design, 2008
 DARK, BLUE, ORANGE, GREEN, LIGHT = "#1b1b1b", "#0072B2", "#E69F00", "#009E73", "#dfe7ee"
@@ -258,7 +259,10 @@ def similarity(matrix, names):
     texts = [[f"{value:.2f}" for value in row] for row in values]
     alt = "; ".join(f"{names[i]} / {names[j]} {texts[i][j]}" for i in range(len(names)) for j in range(i))
     figure, ax = _grid(values, texts, names, f"Cosine similarity: {alt}", values.min() - 0.05)
-    ax.set_xticks(range(len(names)), names, rotation=20, ha="right")
+    if max(map(len, names)) > 20 and len(names) < 6:  # sentences
+        ax.set_xticks(range(len(names)), [textwrap.fill(name, 60 // len(names)) for name in names])
+    else:
+        ax.set_xticks(range(len(names)), names, rotation=20, ha="right")
     return figure
 
 
@@ -329,8 +333,67 @@ def curves(lines, xlabel, ylabel, points=None):
         ax.plot(x, y.mean(0), color=colour, ls=dashes, marker=marker, ms=4, lw=2, label=name)
         if points and name in points:
             ax.scatter(*zip(*points[name]), marker="*", s=110, color=colour, edgecolor=DARK, linewidth=0.6, zorder=3)
+    if all((x == x.round()).all() for x, _ in lines.values()):
+        ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.legend(frameon=False)
+    return figure
+
+
+def spread(panels, xlabels):
+    """Show how values vary over repeats, such as seeds: a dot per repeat, and a line at the mean of each strip.
+
+    Parameters
+    ----------
+    panels : sequence of dict of str to sequence of float
+        One dict per panel, with the values of each strip by its name; all panels have the same names.
+    xlabels : sequence of str, one per panel
+        What the values are.
+    """
+    names = list(panels[0])
+    panels = [{name: _array(strips[name]).astype(float) for name in names} for strips in panels]
+    alt = "; ".join(
+        f"{label}: " + ", ".join(f"{k} {v.mean():.3g} ({v.min():.3g} to {v.max():.3g})" for k, v in strips.items())
+        for label, strips in zip(xlabels, panels, strict=True)
+    )
+    height = 0.9 + 0.4 * len(names)
+    figure, axes = _figure(height, f"Mean and range: {alt}", ncols=len(panels), sharey=True, squeeze=False)
+    for ax, strips, label in zip(axes[0], panels, xlabels):
+        for line, values in enumerate(strips.values()):
+            heights = [line + (n * 0.618 % 1 - 0.5) * 0.5 for n in range(len(values))]  # so that equal dots do not hide
+            ax.plot(values, heights, "o", ms=4 if len(values) > 50 else 7, alpha=0.45, mew=0, color=BLUE)
+            ax.plot([values.mean()] * 2, [line - 0.35, line + 0.35], color=ORANGE, lw=3)
+        ax.set_yticks(range(len(names)), names)
+        ax.set_xlabel(label)
+    axes[0][0].invert_yaxis()
+    return figure
+
+
+def differences(rows, xlabel):
+    """Show paired differences: a dot per pair, and the mean with its 95 % interval (Student's t), beside a line at 0.
+
+    Parameters
+    ----------
+    rows : dict of str to sequence of float, each of at least two
+        The differences of each comparison, one per pair.
+    xlabel : str
+        What differs.
+    """
+    from scipy.stats import t
+
+    rows = {name: _array(values).astype(float) for name, values in rows.items()}
+    half = [t.ppf(0.975, len(v) - 1) * v.std(ddof=1) / len(v) ** 0.5 for v in rows.values()]
+    texts = [f"{v.mean():+.2f} ± {h:.2f}" for v, h in zip(rows.values(), half)]
+    alt = "; ".join(f"{name} {text}" for name, text in zip(rows, texts))
+    figure, ax = _figure(0.8 + 0.36 * len(rows), f"{xlabel}, mean and 95 % interval: {alt}")
+    for line, (values, h, text) in enumerate(zip(rows.values(), half, texts)):
+        ax.plot(values, [line] * len(values), "o", ms=4, alpha=0.3, mew=0, color=BLUE)
+        ax.errorbar(values.mean(), line, xerr=h, fmt="D", ms=6, lw=3, color=ORANGE, mec=DARK)
+        ax.text(1.02, line, text, va="center", transform=ax.get_yaxis_transform())
+    ax.axvline(0, color=DARK, lw=1)
+    ax.set_yticks(range(len(rows)), rows)
+    ax.set(xlabel=xlabel)
+    ax.invert_yaxis()
     return figure
 
 

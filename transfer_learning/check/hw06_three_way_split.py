@@ -1,4 +1,4 @@
-"""Homework 06: training, validation and test set, with all duplicates of a tweet in one of them."""
+"""Homework 06: training, validation and test sets, with all duplicates of a tweet in the same one."""
 
 import random
 import re
@@ -25,7 +25,7 @@ OFF = 0.03  # how far val and test may be from a tenth
 
 @homework("06_splitting")
 def three_way_split(three_way_split):
-    """Check homework 06: about 80/10/10, each row once, classes in proportion, duplicates of a tweet in one part.
+    """Check homework 06: about 80/10/10, each row once, classes in proportion, duplicates in the same set.
 
     Over several seeds, val and test have to be within 3 points of 10 % on average, and their classes clearly closer to
     proportion than chance brings them, counted in rows or in texts, whichever suits the answer. It may keep more together
@@ -57,7 +57,9 @@ def three_way_split(three_way_split):
         if splits.shape[1] == FEWEST:
             _repeatable(three_way_split, df, splits[0])
             if splits.eq(splits[0], axis=0).all(axis=None):
-                raise NotYet("seed-without-effect", f"the seeds {', '.join(map(str, splits))} gave the same parts.")
+                raise NotYet(
+                    "seed-without-effect", f"the seeds {', '.join(map(str, splits))} gave the same three sets."
+                )
             _together(tweets, splits)
             _sizes(units, splits)
         mean = pd.DataFrame(distances).mean()
@@ -73,7 +75,7 @@ def three_way_split(three_way_split):
         saw = f"with seed {seed}, the classes -1, 0, 1, 2 are {val} % of val, {test} % of test and {every} % of df."
         raise NotYet("classes-out-of-proportion", saw)
     _with_another_index(three_way_split, tweets, chance.sample(range(2 * len(df)), len(df)))
-    return f"{len(df)} tweets, several seeds: each row in one part, about 80/10/10, classes in proportion, copies together."
+    return f"{len(df)} tweets, several seeds: each row in one set, about 80/10/10, classes in proportion, duplicates together."
 
 
 def _tweets(chance):
@@ -117,15 +119,15 @@ def _split(three_way_split, df, seed):
             if n is None:
                 raise NotYet("rows-not-in-df", f"{name} has a row with tweetid {row[0]!r}, which df does not have.")
             if row != before:
-                raise NotYet("rows-not-as-they-were", f"in df a row reads {before}, and in {name} {row}.")
+                raise NotYet("rows-not-as-they-were", f"a row that is {before} in df is {row} in {name}.")
             if where[n] >= 0:
-                raise NotYet("row-twice", f"{called} put tweet {row[0]} into {PARTS[where[n]]}, and again into {name}.")
+                raise NotYet("row-twice", f"{called} put tweet {row[0]} into {PARTS[where[n]]} and into {name}.")
             where[n] = k
     if not given.equals(df):
         what = "columns" if list(given) != list(df) else "values" if given.index.equals(df.index) else "index"
         raise NotYet("input-changed", f"{called} changed the {what} of df itself.")
     if left := where.count(-1):
-        raise NotYet("rows-left-out", f"{called} left {left} of {len(df)} rows out of all three parts.")
+        raise NotYet("rows-left-out", f"{called} left {left} of {len(df)} rows out of all three sets.")
     return where
 
 
