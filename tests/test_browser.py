@@ -94,6 +94,14 @@ def clear_and_run_all(page, text):
     return last_output(page, text)
 
 
+def run_to(page, code):
+    """Clear all outputs, then run the cells down to the one that holds `code`."""
+    menu(page, "Edit", "editmenu:clear-all")
+    page.locator(".jp-CodeCell", has_text=code).locator(".cm-content").click()
+    menu(page, "Run", "notebook:run-all-above")
+    menu(page, "Run", "runmenu:run")
+
+
 def test_lesson_00_shows_both_columns_and_an_environment_that_is_ok(browser, course):
     page = open_notebook(browser, course, "notebooks/00_start_here.ipynb")
     shown = clear_and_run_all(page, "both embedded checkpoints")
@@ -117,10 +125,10 @@ def solve(page, answer, part=0):
 
 def test_homework_07_from_unsolved_to_solved(browser, course):
     page = open_notebook(browser, course, "exercises/07_dataloaders/homework.ipynb")
-    shown = clear_and_run_all(page, "Where to read")
+    shown = clear_and_run_all(page, "see above")
     assert "Not yet (not-set-yet)" in shown and "nothing is written yet" in shown and "Traceback" not in shown
     solve(page, "val_dataloader = DataLoader(val_dataset, sampler=RandomSampler(val_dataset), batch_size=32)")
-    shown = clear_and_run_all(page, "Where to read")
+    shown = clear_and_run_all(page, "see above")
     assert "in a different position" in shown and "Traceback" not in shown
     solve(page, "val_dataloader = DataLoader(val_dataset, batch_size=32)")
     shown = clear_and_run_all(page, "Not yet (returns-nothing)")
@@ -139,28 +147,72 @@ def test_homework_07_from_unsolved_to_solved(browser, course):
     page.close()
 
 
+def test_lesson_01_guesses_what_is_typed(browser, course):
+    page = open_notebook(browser, course, "notebooks/01_pretraining_and_finetuning.ipynb")
+    run_to(page, "def play(text")
+    picture = page.locator(".jp-OutputArea-output .widget-output img")
+    picture.wait_for()
+    page.locator(".widget-text input").focus()
+    page.keyboard.press("Control+A")
+    page.keyboard.insert_text("The doctor works in a hospital.")
+    last_output(page, "The sentence needs one [MASK].")
+    picture.wait_for(state="detached")
+    page.keyboard.press("Control+A")
+    page.keyboard.insert_text("The doctor works in a [MASK].")
+    picture.wait_for()
+    before = picture.bounding_box()["height"]
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("() => document.querySelector('.widget-readout').textContent == '6'")
+    page.wait_for_function(  # one more guess, a taller picture
+        "height => document.querySelector('.widget-output img')?.getBoundingClientRect().height > height", arg=before
+    )
+    page.close()
+
+
+def test_lesson_04_splits_what_is_typed(browser, course):
+    page = open_notebook(browser, course, "notebooks/04_encoding.ipynb")
+    run_to(page, "def pieces(text)")
+    page.locator(".widget-text input").focus()
+    for text, pieces in (("teapots", "tea 5572 ##pot 11008 ##s 2015"), ("great😕", "[CLS] 101 [UNK] 100 [SEP] 102")):
+        page.keyboard.press("Control+A")
+        page.keyboard.insert_text(text)
+        last_output(page, "".join(pieces.split()))
+    page.close()
+
+
+def test_lesson_05_pads_cuts_and_masks_by_key(browser, course):
+    page = open_notebook(browser, course, "notebooks/05_padding_and_masking.ipynb")
+    run_to(page, "def pad(max_len")
+    last_output(page, "similarity to the unpadded tweet: 1.000")
+    masked_out = page.locator(".jp-OutputArea-output .jp-OutputArea-output span[style*=dashed]")
+    page.locator(".noUi-handle").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("() => document.querySelector('.widget-readout').textContent == '41'")
+    for key in ("Tab", "Tab", "Tab", "Space"):  # the number beside the slider, post, pre
+        page.keyboard.press(key)
+    last_output(page, 10 * "[PAD]0" + "[CLS]101")
+    assert masked_out.count() == 10
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")  # the mask is off
+    masked_out.first.wait_for(state="detached")
+    page.close()
+
+
 def test_lesson_07_shows_other_batches_by_key(browser, course):
     page = open_notebook(browser, course, "notebooks/07_dataloaders.ipynb")
-    menu(page, "Edit", "editmenu:clear-all")
-    page.locator(".jp-CodeCell", has_text="def batches(sampler").locator(".cm-content").click()
-    menu(page, "Run", "notebook:run-all-above")
-    menu(page, "Run", "runmenu:run")
-    picture = page.locator(".jp-OutputArea-output img")
-    picture.wait_for()
-
-    def alt_after(key):
-        before = picture.get_attribute("src")
-        page.keyboard.press(key)
-        page.wait_for_function(
-            "before => { const i = document.querySelector('.jp-OutputArea-output img'); return i && i.src != before }",
+    run_to(page, "def batches(sampler")
+    page.locator(".jp-OutputArea-output img").wait_for()
+    sliders, readouts = page.locator(".widget-slider [tabindex]"), page.locator(".widget-readout")
+    for number, shown in (0, "random"), (1, "7"):
+        before = page.locator(".jp-OutputArea-output img").get_attribute("src")
+        sliders.nth(number).focus()
+        page.keyboard.press("ArrowRight")
+        page.wait_for_function(  # a new picture
+            "src => ![null, src].includes(document.querySelector('.jp-OutputArea-output img')?.getAttribute('src') ?? null)",
             arg=before,
         )
-        return picture.get_attribute("alt")
-
-    page.locator(".widget-dropdown select").focus()
-    assert "batch 0 has 0, 1, 2, 3, 4, 5;" not in alt_after("ArrowDown")
-    page.keyboard.press("Tab")
-    assert "batch 4 has" not in alt_after("ArrowRight")  # three batches, of 7 rows, are enough
+        assert readouts.all_text_contents()[number] == shown
     page.close()
 
 
