@@ -106,7 +106,7 @@ def test_a_number_in_prose_is_shown_by_a_cell_above_it(path):
         if cell.cell_type == "code":
             shown += cell.source + json.dumps(cell.outputs, ensure_ascii=False)
             continue
-        for paragraph in cell.source.split("\n\n"):
+        for paragraph in cell.source.split("\n\n") if "lessons" not in tags(cell) else ():
             text = re.sub(r"`[^`]*`|\]\([^)]*\)|<code>.*?</code>", "", paragraph)
             for number in re.findall(r"(?<![\w.])\d+\.\d+(?![\w.]*\d)", text):
                 assert number in shown or ".py" in paragraph, (number, paragraph[:120])

@@ -116,8 +116,10 @@ def lesson_table(root, place="."):
         if path.name[:2] in PARTS:
             rows.append(part_row(path.name[:2], root))
         row = lesson_row(path, root / place)
-        # in a lesson, which is read and not only looked at, the homework's title is left out
-        rows.append(row if place == "." else re.sub(r"\[([^]]+)\](\(\S+\)), (\d+ min)", r"[\3]\2", row))
+        if place != ".":  # in a lesson, subtitles and the titles of homework are left out
+            row = re.sub(r"(\[\d\d · [^]:]+):[^]]+", r"\1", row)
+            row = re.sub(r"\[[^]]+(\]\(\S+\)), (\d+ min)", r"[\2\1", row)
+        rows.append(row)
     return "\n".join(rows)
 
 
