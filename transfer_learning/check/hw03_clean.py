@@ -63,7 +63,7 @@ def clean(clean):
                         raise NotYet("column-changed", f"beside {text!r}, {name} was {was} and is {describe(value)}.")
             if list(out.index) != list(range(len(out))):
                 raise NotYet("index-gaps", f"your {len(out)} rows have the index {describe(list(out.index))}.")
-    return f"{len(frames)} frames: entities decoded, mojibake repaired, each text once, in its place, classes 0 to 3."
+    return f"{len(frames)} DataFrames: entities decoded, mojibake repaired, each text once, in order, classes 0 to 3."
 
 
 def _frames(chance):
@@ -117,7 +117,7 @@ def _call(clean, frame):
     df = frame.df.copy()
     out = require_type(call(clean, df), type(df), "clean(df)", "a DataFrame")
     if not df.equals(frame.df):
-        raise NotYet("input-changed", f"df itself is not as it was; its columns now: {describe(list(df.columns))}.")
+        raise NotYet("input-changed", f"df itself was changed; its columns are now {describe(list(df.columns))}.")
     if wrong := [name for name in ("message", "label") if (columns := list(out.columns)).count(name) != 1]:
         raise NotYet("column-missing", f"{columns.count(wrong[0])} of your columns {columns} are called {wrong[0]!r}.")
     return out
@@ -129,11 +129,11 @@ def _right_texts(frame, messages):
             raise NotYet("wrong-type", f"one message is {describe(message)}, a {type(message).__name__}.")
         for slug, mend in ("entities-left", html.unescape), ("mojibake-left", frame.mend):
             if frame.raws != frame.texts and mend(message) != message:
-                raise NotYet(slug, f"this message of yours is not clean yet: {message!r:.160}.")
+                raise NotYet(slug, f"one of your messages is not clean yet: {message!r:.160}.")
         (raw,) = difflib.get_close_matches(message[:200], frame.raws, 1, cutoff=0)
         same = unicodedata.normalize("NFC", raw) == unicodedata.normalize("NFC", message)
         held, got = map(ascii if same else repr, (raw, message))
-        raise NotYet("text-changed", f"one of your messages is {got:.160}; the closest in df is {held:.160}.")
+        raise NotYet("text-changed", f"one of your messages is {got:.160}; the most similar one in df is {held:.160}.")
 
 
 ROWS = [
@@ -153,12 +153,12 @@ def _right_rows(seen):
             copies = [raw for raw, text in zip(frame.raws, frame.texts) if text == most]
             slug, saw = "copies-kept", f"{most!r} is in {count} of your rows; in df they were {describe(copies, 160)}."
         elif lost:
-            slug, saw = "rows-lost", f"{len(lost)} of {len(frame.wanted)} texts are gone, such as {lost[0]!r}."
+            slug, saw = "rows-lost", f"{len(lost)} of {len(frame.wanted)} texts are missing, such as {lost[0]!r}."
         else:
             row, first = next(pair for pair in zip(got, frame.wanted) if pair[0] != pair[1])
             slug, saw = (
                 "order-changed",
-                f"{row!r} comes before {first!r} in your rows, and first appears after it in df.",
+                f"{row!r} comes before {first!r} in your rows, but first appears after it in df.",
             )
         raise NotYet(mistake.slug if mistake else slug, saw)
 
