@@ -145,7 +145,7 @@ def test_no_attack_wins_a_point(file, graded):
 @pytest.mark.parametrize(
     ("student", "says"),
     [
-        ("hangs", "stopped: not done after 40 s, in code cell 6"),
+        ("hangs", "stopped: not done after 40 s, in code cell 7"),
         ("forks_without_end", "stopped: more than 32 processes"),
         ("allocates_64_gb", "stopped: "),  # memory or time, as quick as the machine hands out pages
         ("ends_the_kernel", "stopped: it ended its own kernel"),
