@@ -329,7 +329,7 @@ def _in_time(judge, output):
     if late:
         raise NotYet("never-ends", f"{running} was not done after {SECONDS} seconds.")
     if output.shut:
-        raise NotYet("closes-stdout", "your code closed sys.stdout, where print writes to.")
+        raise NotYet("closes-stdout", "your code closed sys.stdout, which print writes to.")
     error = box.get("error")
     if error is None:
         return box["value"]

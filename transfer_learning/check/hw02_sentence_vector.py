@@ -148,7 +148,7 @@ class _Trial:
             self.raise_named(text, vector, right, training)
         mode, other = ("training", "evaluation") if training else ("evaluation", "training")
         if parts := [name or "the model" for name, part in self.model.named_modules() if part.training != training]:
-            saw = f"the model came in {mode} mode; afterwards {parts[0]} was in {other} mode."
+            saw = f"the model was in {mode} mode before the call; afterwards, {parts[0]} was in {other} mode."
             raise NotYet("left-in-eval" if training else "left-in-train", saw)
         return vector
 
@@ -156,13 +156,13 @@ class _Trial:
         import torch
 
         if str(self.model) != str(self.original):
-            raise NotYet("model-changed", "afterwards the model had different layers.")
+            raise NotYet("model-changed", "after the call, the model had different layers.")
         for (name, now), before in zip(self.model.named_parameters(), self.original.parameters()):
             for what in ("dtype", "device", "requires_grad"):
                 if (is_now := getattr(now, what)) != (was := getattr(before, what)):
-                    raise NotYet("model-changed", f"the {what} of {name} was {was}, afterwards {is_now}.")
+                    raise NotYet("model-changed", f"the {what} of {name} was {was}, and {is_now} afterwards.")
             if not torch.equal(now, before):
-                raise NotYet("model-changed", f"afterwards the weights {name} had changed.")
+                raise NotYet("model-changed", f"the call changed the weights {name}.")
 
     def ask(self, text, training=False):
         """Return the answer's vector, in 32 bits on the CPU, once it has the right form."""
@@ -175,10 +175,10 @@ class _Trial:
             grad_left_off = not torch.is_grad_enabled()
         shape = f"{asked} has the shape {tuple(vector.shape)}; the model's hidden size is {size}."
         for wrong, slug, saw in (
-            (not vector.is_floating_point(), "wrong-type", f"{asked} is a tensor of {vector.dtype}, expected float."),
+            (not vector.is_floating_point(), "wrong-type", f"{asked} is a tensor of {vector.dtype}; expected floats."),
             (vector.shape != (size,), "vector-shape", shape),
             (vector.requires_grad, "gradient-kept", f"{asked} has requires_grad=True."),
-            (grad_left_off, "gradients-left-off", f"after {asked}, torch.is_grad_enabled() was False; before, True."),
+            (grad_left_off, "gradients-left-off", f"torch.is_grad_enabled() was True before {asked}, False after."),
         ):
             if wrong:
                 raise NotYet(slug, saw)

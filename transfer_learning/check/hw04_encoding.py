@@ -59,7 +59,7 @@ def encoding(encode_all, shortest_max_len, tokenizer):
             seen += zip(cases, _encoded(encode_all, cases, theirs, f"with {name}, encode_all"))
         if wrong := [(case, ids) for case, ids in seen if ids != case.ids]:
             (case, ids), mistake = wrong[0], explain(seen, MISTAKES)
-            saw = f"{describe(case.message)} became {len(ids)} ids, expected {len(case.ids)}: {describe(ids)}."
+            saw = f"{describe(case.message)} became {len(ids)} ids: {describe(ids)}; expected {len(case.ids)} ids."
             raise NotYet(mistake.slug if mistake else "other-ids", f"with {name}, {saw}")
     require_callable(shortest_max_len, "shortest_max_len")
     drawn = [([rng.randint(3, 900) for _ in range(n)], rng.randint(1, n) / n) for n in (8, 16, 32, 32)]
