@@ -387,13 +387,12 @@ def differences(rows, xlabel):
     alt = "; ".join(f"{name} {text}" for name, text in zip(rows, texts))
     figure, ax = _figure(0.8 + 0.36 * len(rows), f"{xlabel}, mean and 95 % interval: {alt}")
     for line, (values, h, text) in enumerate(zip(rows.values(), half, texts)):
-        ax.plot(values, [line] * len(values), "o", ms=4, alpha=0.3, mew=0, color=BLUE)
+        ax.plot(values, [line + 0.25] * len(values), "o", ms=5, alpha=0.4, mew=0, color=BLUE)
         ax.errorbar(values.mean(), line, xerr=h, fmt="D", ms=6, lw=3, color=ORANGE, mec=DARK)
         ax.text(1.02, line, text, va="center", transform=ax.get_yaxis_transform())
     ax.axvline(0, color=DARK, lw=1)
     ax.set_yticks(range(len(rows)), rows)
-    ax.set(xlabel=xlabel)
-    ax.invert_yaxis()
+    ax.set(xlabel=xlabel, ylim=(len(rows) - 0.4, -0.6))
     return figure
 
 
