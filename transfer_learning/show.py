@@ -256,11 +256,12 @@ def similarity(matrix, names):
     names : sequence of str, shape (n,)
     """
     values = _array(matrix)
-    texts = [[f"{value:.2f}" for value in row] for row in values]
+    texts = [[f"{round(float(value), 2) + 0:.2f}" for value in row] for row in values]
     alt = "; ".join(f"{names[i]} / {names[j]} {texts[i][j]}" for i in range(len(names)) for j in range(i))
     figure, ax = _grid(values, texts, names, f"Cosine similarity: {alt}", values.min() - 0.05)
     if max(map(len, names)) > 20 and len(names) < 6:  # sentences
-        ax.set_xticks(range(len(names)), [textwrap.fill(name, 60 // len(names)) for name in names])
+        ax.set_xticks(range(len(names)), [textwrap.fill(name, 68 // len(names)) for name in names])
+        ax.set_yticks(range(len(names)), [textwrap.fill(name, 20) for name in names])
     else:
         ax.set_xticks(range(len(names)), names, rotation=20, ha="right")
     return figure
@@ -383,7 +384,7 @@ def differences(rows, xlabel):
 
     rows = {name: _array(values).astype(float) for name, values in rows.items()}
     half = [t.ppf(0.975, len(v) - 1) * v.std(ddof=1) / len(v) ** 0.5 for v in rows.values()]
-    texts = [f"{v.mean():+.2f} ± {h:.2f}" for v, h in zip(rows.values(), half)]
+    texts = [f"{round(v.mean(), 2) + 0:+.2f} ± {h:.2f}" for v, h in zip(rows.values(), half)]
     alt = "; ".join(f"{name} {text}" for name, text in zip(rows, texts))
     figure, ax = _figure(0.8 + 0.36 * len(rows), f"{xlabel}, mean and 95 % interval: {alt}")
     for line, (values, h, text) in enumerate(zip(rows.values(), half, texts)):
