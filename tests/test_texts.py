@@ -194,11 +194,11 @@ def test_columns_by_name_or_number(read, refusal):
     assert read(content, text=2, label=0)[0] == [("y", 1)]
     assert "guess" not in read(content, text=2, label=0)[1]
     assert "2 columns are named 'a'" in refusal(content, text="a") and "from 0 to 3" in refusal(content, text="a")
-    assert "no column 'z'; it has: a, b, a, C d" in refusal(content, text="z")
+    assert "no column 'z'; its columns: a, b, a, C d" in refusal(content, text="z")
     assert "number from 0 to 3" in refusal(content, text=4)
     assert "number from 0 to 3" in refusal(content, label=-1)
     assert "no column ['b']" in refusal(content, text=["b"])
-    assert "no column 'message'; it has: 0, 1" in refusal("1,hello you\n0,hello me\n", text="message")
+    assert "no column 'message'; its columns: 0, 1" in refusal("1,hello you\n0,hello me\n", text="message")
     assert read("x|y;z\n1|2;3\n", text="y;z", label="x")[0] == [("2;3", 1)]
     assert read("x|y;z\n1|2;3\n", text="z", label="x|y")[0] == [("3", "1|2")]
 

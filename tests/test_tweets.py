@@ -93,7 +93,7 @@ def test_the_default_and_the_environment_variable(tmp_path, monkeypatch, no_twee
 
 ROW = "1,hello,{}\n"
 BAD = {
-    "missing column": ("sentiment,message\n1,hi\n", ["'tweetid'", "it has: sentiment, message", "Rename"]),
+    "missing column": ("sentiment,message\n1,hi\n", ["'tweetid'", "its columns: sentiment, message", "Rename"]),
     "unknown class": (
         "sentiment,message,tweetid\n" + ROW.format(1) + "".join(f"{n},x,1\n" for n in range(3, 10)),
         [
@@ -105,7 +105,7 @@ BAD = {
     "a class that is no number": ("sentiment,message,tweetid\nPro,x,1\n", ["1 row with", "row 0 ('Pro')"]),
     "empty class": ("sentiment,message,tweetid\n,x,1\n", ["row 0 ('')"]),
     "empty message": ("sentiment,message,tweetid\n1,ok,1\n1,  ,2\n", ["1 row with an empty message", "row 1"]),
-    "tweetid": ("sentiment,message,tweetid\n1,ok,1.5e3\n", ["no whole number", "row 0"]),
+    "tweetid": ("sentiment,message,tweetid\n1,ok,1.5e3\n", ["not a whole number", "row 0"]),
     "a comma without quotes": (
         "sentiment,message,tweetid\n1,ok,1\n1,oh, no,2\n",
         ["1 row with", "row 1 (4)", "quotes"],
@@ -117,7 +117,7 @@ BAD = {
     ),
     "a quote that closes later": (
         'sentiment,message,tweetid\n1,"hello,1\n0,x,2\n2,bye",3\n',
-        ["1 row with several rows in one: row 0", "Close"],
+        ["1 row with several rows run together in one message: row 0", "Close"],
     ),
     "what Excel rounds": (
         "sentiment,message,tweetid\n" + "1,x,7.9E+17\n" * 2,

@@ -37,10 +37,10 @@ LIMIT = 2**29  # bytes; an archive with more in it is an attack, or too much for
 PACKED = (".xlsx", ".zip", ".gz", ".parquet")
 #: What these are when they are named as text.
 MISNAMED = (
-    (rb"(?s)PK\x03\x04.*xl/workbook\.xml", "an Excel workbook", "Change the end of its name to .xlsx."),
-    (rb"PK\x03\x04|PK\x05\x06", "a zip file", "Change the end of its name to .zip."),
-    (rb"\x1f\x8b", "a gzip file", "Change the end of its name to .gz."),
-    (rb"PAR1", "a Parquet file", "Change the end of its name to .parquet."),
+    (rb"(?s)PK\x03\x04.*xl/workbook\.xml", "an Excel workbook", "Rename it so that its name ends in .xlsx."),
+    (rb"PK\x03\x04|PK\x05\x06", "a zip file", "Rename it so that its name ends in .zip."),
+    (rb"\x1f\x8b", "a gzip file", "Rename it so that its name ends in .gz."),
+    (rb"PAR1", "a Parquet file", "Rename it so that its name ends in .parquet."),
 )
 #: `columns` are tuples of cells, `remarks` say what the file was taken for, a format that `has_types` tells 1 from "1".
 Table = namedtuple("Table", "names columns remarks has_header has_types")
@@ -81,7 +81,7 @@ def load_texts(path, text=None, label=None):
     label_at = None if label is None else _choose_column(path, table, label, LABEL_NAMES, _likeness_to_labels)
     text_at = _choose_column(path, table, text, TEXT_NAMES, _length_of_texts, label_at)
     if text_at is None:
-        fail(path, f"no column has texts in it; it has: {', '.join(table.names[:8])}", "Pass one as text=.")
+        fail(path, f"no column has texts in it; its columns: {', '.join(table.names[:8])}", "Pass one as text=.")
     if label is None:
         label_at = _choose_column(path, table, None, LABEL_NAMES, _likeness_to_labels, text_at)
     texts = _as_texts(path, table.columns[text_at], "a string as the text", "Pass the column of texts as text=.")
@@ -122,7 +122,11 @@ def read_table(path, wanted=(), missing="Check the spelling and the folder."):
         has_header, more = _guess_header(rows, wanted)
         remarks += more
     if not rows[has_header:]:
-        fail(path, "it is empty, or has a header but no rows", "Download it again; the first line names the columns.")
+        fail(
+            path,
+            "it is empty, or has a header but no rows",
+            "Download it again; its first line should name the columns.",
+        )
     remarks.insert(1, f"{len(rows) - has_header} row{'s' * (len(rows) - has_header > 1)}")
     names = [cell_text(name) or "" for name in (rows[0] if has_header else range(len(rows[0])))]
     has_types = ending not in (".csv", ".tsv", ".txt")
@@ -171,7 +175,7 @@ def _unpack(path, name, data):
             fail(path, what + ": " * bool(names) + ", ".join(names[:5]), "Unzip it, and pass the file you mean.")
         return _unpack(path, names[0], _read_packed(path, archive.open(names[0])))
     if ending not in FORMATS:
-        fail(path, f"files named *{ending} are not read", f"Save it as one of {', '.join(FORMATS)}.")
+        fail(path, f"files named *{ending} cannot be read", f"Save it as one of {', '.join(FORMATS)}.")
     return ending, data
 
 
@@ -323,7 +327,7 @@ def _choose_column(path, table, wanted, usual_names, score, other=None):
         if len(same) > 1 or wanted is not None:
             what = f"{len(same)} columns are named {name!r}" if same else f"no column {name!r}"
             remedy = f"Pass a name or a number from 0 to {len(names) - 1}."
-            fail(path, f"{what}; it has: {', '.join(names[:8])}", remedy)
+            fail(path, f"{what}; its columns: {', '.join(names[:8])}", remedy)
     scores = {n: score(column) for n, column in enumerate(table.columns) if n != other}
     return max(filter(scores.get, scores), key=scores.get, default=None)
 

@@ -49,7 +49,7 @@ def load_tweets(path=None):
         if not table.has_header:
             fail(path, "it has no header line", f"Add the line {','.join(COLUMNS)} at the top.")
         if absent := [name for name in COLUMNS if name not in table.names]:
-            what = f"no column {', '.join(map(repr, absent))}; it has: {', '.join(table.names[:8])}"
+            what = f"no column {', '.join(map(repr, absent))}; its columns: {', '.join(table.names[:8])}"
             fail(path, what, f"Rename its columns to {', '.join(COLUMNS)}.")
         columns = dict(zip(table.names, table.columns))
         df = pd.DataFrame({name: [cell_text(cell) or "" for cell in columns[name]] for name in COLUMNS}, dtype=str)
@@ -59,11 +59,16 @@ def load_tweets(path=None):
         whole = ids.str.fullmatch(r"[+-]?[0-9]{1,19}")
         whole &= ids.where(whole, "0").map(int).abs() < 2**63
         for wrong, column, what, remedy in (
-            (df["message"].str.contains(SEAM), "message", "several rows in one", "Close the quotes."),
-            (~classes.isin(map(str, LABELS)), "sentiment", "a class that is not known", f"The classes are {CLASSES}."),
+            (
+                df["message"].str.contains(SEAM),
+                "message",
+                "several rows run together in one message",
+                "Close the quotes.",
+            ),
+            (~classes.isin(map(str, LABELS)), "sentiment", "an unknown class", f"The classes are {CLASSES}."),
             (df["message"].str.strip() == "", "message", "an empty message", "Remove these rows."),
             (lost, "tweetid", "a tweetid that Excel has rounded", "Use the original file: the last digits are lost."),
-            (~whole, "tweetid", "a tweetid that is no whole number of at most 64 bits", "Correct them."),
+            (~whole, "tweetid", "a tweetid that is not a whole number of at most 64 bits", "Correct it."),
         ):
             fail_rows(path, list(df[column][wrong].items()), what, remedy)
         return df.assign(sentiment=classes.astype("int64"), tweetid=ids.map(int).astype("int64"))

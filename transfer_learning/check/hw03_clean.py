@@ -60,7 +60,9 @@ def clean(clean):
             for name in [name for name in ("sentiment", "tweetid") if list(out.columns).count(name) == 1]:
                 for text, value, was in zip(frame.wanted, out[name], _once(frame.texts, frame.df[name])):
                     if not isinstance(value, Integral) or value != was:
-                        raise NotYet("column-changed", f"beside {text!r}, {name} was {was} and is {describe(value)}.")
+                        raise NotYet(
+                            "column-changed", f"beside {text!r}, {name} was {was} and is now {describe(value)}."
+                        )
             if list(out.index) != list(range(len(out))):
                 raise NotYet("index-gaps", f"your {len(out)} rows have the index {describe(list(out.index))}.")
     return f"{len(frames)} DataFrames: entities decoded, mojibake repaired, each text once, in order, classes 0 to 3."
@@ -158,7 +160,7 @@ def _right_rows(seen):
             row, first = next(pair for pair in zip(got, frame.wanted) if pair[0] != pair[1])
             slug, saw = (
                 "order-changed",
-                f"{row!r} comes before {first!r} in your rows, but first appears after it in df.",
+                f"{row!r} comes before {first!r} in your rows; in df, its first copy comes after that one.",
             )
         raise NotYet(mistake.slug if mistake else slug, saw)
 
