@@ -16,7 +16,8 @@ def notebook(answer, homework=HOMEWORK, before=(), rest=True):
     With `rest`, its other answer cells hold the teacher's answers; without, they are as a learner gets them.
     """
     made, worked = (
-        nbformat.read(ROOT / folder / homework / "homework.ipynb", as_version=4) for folder in ("exercises", "solutions")
+        nbformat.read(ROOT / folder / homework / "homework.ipynb", as_version=4)
+        for folder in ("exercises", "solutions")
     )
     n, *others = (n for n, cell in enumerate(made.cells) if cell.metadata.get("nbgrader", {}).get("solution"))
     made.cells[n].source = answer
