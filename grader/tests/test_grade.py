@@ -130,7 +130,7 @@ def test_an_answer_gets_its_points_and_its_misconception(name, graded):
     slug, row = ANSWERS[name][0], by_student(graded)[name]
     right = name.startswith("right")
     assert float(row["points"]) == 5 * right + REST and float(row["max_points"]) == 5 + REST
-    assert row["misconceptions"] == (slug or "")
+    assert row["misconceptions"] == (slug or ""), row["note"]
     assert bool(row["note"]) != right
 
 
