@@ -88,32 +88,37 @@ def last_output(page, text):
     return "\n".join(outputs.all_text_contents())
 
 
-def clear_and_run_all(page, text):
-    menu(page, "Edit", "editmenu:clear-all")
-    page.wait_for_function("() => !document.querySelector('.jp-OutputArea-output')")
-    run_all(page)
-    return last_output(page, text)
-
-
-def run_all(page):
-    """Choose Run All Cells, again if nothing starts: on a busy machine, a click may come before the menu is ready."""
+def menu_until(page, name, command, done):
+    """Choose a command until the page shows `done`: on a busy machine, a click may come before JupyterLab is ready."""
     from playwright.sync_api import TimeoutError
 
     for _ in range(5):
-        menu(page, "Run", "runmenu:run-all")
+        menu(page, name, command)
         with contextlib.suppress(TimeoutError):
-            return page.wait_for_function(
-                "() => [...document.querySelectorAll('.jp-InputPrompt')].some(p => /[*\\d]/.test(p.textContent))",
-                timeout=10_000,
-            )
-    pytest.fail("no cell has started")
+            return page.wait_for_function(done, timeout=10_000)
+    pytest.fail(f"{command} changes nothing")
+
+
+def clear(page):
+    menu_until(page, "Edit", "editmenu:clear-all", "() => !document.querySelector('.jp-OutputArea-output')")
+
+
+def run_cells(page, command):
+    started = "() => [...document.querySelectorAll('.jp-InputPrompt')].some(p => /[*\\d]/.test(p.textContent))"
+    menu_until(page, "Run", command, started)
+
+
+def clear_and_run_all(page, text):
+    clear(page)
+    run_cells(page, "runmenu:run-all")
+    return last_output(page, text)
 
 
 def run_to(page, code):
-    """Clear all outputs, then run the cells down to the one that holds `code`."""
-    menu(page, "Edit", "editmenu:clear-all")
+    """Run the cell that holds `code`, and those above it."""
+    clear(page)
     page.locator(".jp-CodeCell", has_text=code).locator(".cm-content").click()
-    menu(page, "Run", "notebook:run-all-above")
+    run_cells(page, "notebook:run-all-above")
     menu(page, "Run", "runmenu:run")
 
 
