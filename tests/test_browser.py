@@ -61,6 +61,8 @@ def browser(tmp_path_factory):
 def open_notebook(browser, course, path):
     page = browser.new_page()
     page.set_default_timeout(300_000)
+    # JupyterLab may ask something at any moment, such as what to do with a file that changed on disk
+    page.add_locator_handler(page.locator(".jp-Dialog"), lambda: page.keyboard.press("Escape"))
     page.goto(f"{course[0]}/lab/tree/{path}?token={course[1]}&reset")
     page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
     page.wait_for_selector(".jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status=idle]")
