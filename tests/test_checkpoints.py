@@ -1,8 +1,10 @@
 """The embedded checkpoints are what they should be; the Hub is asked by name, and its absence is said within seconds."""
 
 import os
+import shutil
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -190,3 +192,27 @@ def test_import_is_quick():
     assert min(float(run_python(code).stdout) for _ in range(3)) < 0.3
     heavy = "import sys, transfer_learning; print([m for m in ('torch', 'keras', 'matplotlib') if m in sys.modules])"
     assert run_python(heavy).stdout.strip() == "[]"
+
+
+def test_a_folder_that_somebody_reads_is_not_made_a_second_time(tmp_path, monkeypatch):
+    """Two kernels start at once. The slower one must not delete what the other has just made and begun to read."""
+    shutil.copytree(checkpoints.SHIPPED / "bert-base-uncased", tmp_path / "bert-base-uncased")
+    shutil.copy(checkpoints.SHIPPED / "SHA256SUMS", tmp_path)
+    monkeypatch.setattr(checkpoints, "SHIPPED", tmp_path)
+    assemble, begun = checkpoints._assemble, threading.Event()
+
+    def assemble_slowly(*args):
+        if threading.current_thread() is slower:
+            begun.set()
+            time.sleep(2)
+        assemble(*args)
+
+    monkeypatch.setattr(checkpoints, "_assemble", assemble_slowly)
+    embedded = checkpoints._embedded.__wrapped__  # without its cache
+    slower = threading.Thread(target=embedded, args=["bert-base-uncased"])
+    slower.start()
+    begun.wait(30)
+    folder = embedded("bert-base-uncased")
+    files = {file.name: file.stat().st_ino for file in folder.iterdir()}
+    slower.join()
+    assert {file.name: file.stat().st_ino for file in folder.iterdir()} == files and "vocab.txt" in files

@@ -106,21 +106,21 @@ def _embedded(name):
     version = hashlib.sha256(json.dumps([BERT_SUMS, sums, str(body)]).encode()).hexdigest()
     writable = os.access(SHIPPED, os.W_OK)
     folder = (SHIPPED / "assembled" if writable else user_cache_path("transfer_learning", appauthor=False)) / name
-    if all((folder / file).exists() for file in (*SHARDS, version)):  # `exists` is False for a link to a missing file
+    complete = [folder / file for file in (*SHARDS, version)]
+    if all(file.exists() for file in complete):  # `exists` is False for a link to a missing file
         return folder
+    from filelock import FileLock  # two kernels that start at once: one makes the folder, the other waits
+
     _verify(body, BERT_SUMS)
     _verify(SHIPPED / name, sums)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-        new = Path(temporary) / "new"
-        _assemble(body, new)
-        (new / version).touch()
-        shutil.rmtree(folder, ignore_errors=True)
-        try:
+    with FileLock(folder.with_suffix(".lock")), tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        if not all(file.exists() for file in complete):
+            new = Path(temporary) / "new"
+            _assemble(body, new)
+            (new / version).touch()
+            shutil.rmtree(folder, ignore_errors=True)
             os.replace(new, folder)
-        except OSError:  # a different kernel was faster
-            if not folder.exists():
-                raise
     return folder
 
 
