@@ -6,7 +6,7 @@ python3 start.py test                run every check there is; after it, options
 python3 start.py test --quick        everything except running lessons: under two minutes
 python3 start.py test --other [FILE] run the lessons on a different file of tweets
 python3 start.py test --latest       run every check on the newest releases
-python3 start.py bench               measure how fast lesson 10 is here, against what (see benchmarks/speed.py)
+python3 start.py bench               measure how fast lesson 12 is here, against what (see benchmarks/speed.py)
 python3 start.py grade FOLDER        grade a class's homework, each submission in a sandbox
 python3 start.py colab OWNER/REPO    write where the course lives on GitHub into every notebook
 """
@@ -273,7 +273,7 @@ def main(arguments):
         help="only run the lessons (further arguments: lesson numbers) on FILE; without it, on part of the course's tweets",
     )
     test_parser.add_argument("--latest", action="store_true", help="on the newest releases, in .venv-latest")
-    commands.add_parser("bench", help="measure lesson 10's speed; further arguments go to benchmarks/speed.py")
+    commands.add_parser("bench", help="measure lesson 12's speed; further arguments go to benchmarks/speed.py")
     grade_parser = commands.add_parser("grade", help="grade a class's homework")
     grade_parser.add_argument("folder", help="STUDENT/NN_name/homework.ipynb, or STUDENT.ipynb")
     grade_parser.add_argument("--unsafe", action="store_true", help="without a sandbox, where there is none")

@@ -1,6 +1,6 @@
-"""The pipelines that benchmarks/speed.py measures, and lesson 10's functions, of which they are made.
+"""The pipelines that benchmarks/speed.py measures, and lesson 12's functions, of which they are made.
 
-The first part is the code that lesson 10 builds up, cell by cell: its cells tagged `export` and this module hold the same
+The first part is the code that lesson 12 builds up, cell by cell: its cells tagged `export` and this module hold the same
 statements, but for docstrings, and tests/test_fast.py compares them. The second part is what the lesson is compared
 with. speed.py runs each pipeline in a process of its own; importing this module takes seconds, so it happens before the
 clock starts.
@@ -35,7 +35,7 @@ from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from transfer_learning import checkpoint
 
-# --- lesson 10's code ----------------------------------------------------------------------------------------
+# --- lesson 12's code ----------------------------------------------------------------------------------------
 
 logging.set_verbosity_error()
 name = checkpoint("bert-base-uncased")

@@ -1,4 +1,4 @@
-"""Measure how fast lesson 10 is, against what, on this machine; print it, and draw it.
+"""Measure how fast lesson 12 is, against what, on this machine; print it, and draw it.
 
 python3 start.py bench                          on the course's tweets, about 45 minutes on two cores
 python3 start.py bench --tweets FILE            the same, and on a file of real tweets
@@ -192,7 +192,7 @@ def padding(files):
 
 
 def encoded(texts, labels):
-    """A data set as lesson 10 prepares it; labels from 0."""
+    """A data set as lesson 12 prepares it; labels from 0."""
     import pipelines
     import torch
 
@@ -290,7 +290,7 @@ def train(data, df, rounds, rows):
 
 
 def batch(data, df, rounds, rows):
-    """All steps of lesson 10, in batches of 8, 32, 128, …; the value is tweets a second."""
+    """All steps of lesson 12, in batches of 8, 32, 128, …; the value is tweets a second."""
     import pipelines
     import torch
 

@@ -272,7 +272,7 @@ def test_where_to_read_is_a_link_to_the_section(browser, course):
 
 
 def test_lesson_09_labels_by_mouse_and_by_key(browser, course):
-    page = open_notebook(browser, course, "notebooks/09_annotating.ipynb")
+    page = open_notebook(browser, course, "notebooks/10_annotating.ipynb")
     menu(page, "Edit", "editmenu:clear-all")
     page.locator(".jp-CodeCell", has_text="anna = Annotator(texts").first.locator(".cm-content").click()
     menu(page, "Run", "notebook:run-all-above")

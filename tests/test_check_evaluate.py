@@ -1,15 +1,15 @@
-"""What is special about homework 08: mistakes must differ in their scores, and a model may be on a GPU."""
+"""What is special about homework 09: mistakes must differ in their scores, and a model may be on a GPU."""
 
 import itertools
 
 import pytest
 import torch
-from answers.hw08_evaluate import LOADER, MODEL, plain
+from answers.hw09_evaluate import LOADER, MODEL, plain
 from torch.utils.data import DataLoader, TensorDataset
 from transformers import BertForSequenceClassification
 
 from transfer_learning import check
-from transfer_learning.check import hw08_evaluate
+from transfer_learning.check import hw09_evaluate
 
 
 @pytest.fixture(autouse=True)
@@ -19,16 +19,16 @@ def own_progress_file(tmp_path, monkeypatch):
 
 def test_known_mistakes_give_different_scores():
     """A name is given by the scores alone: no two mistakes may agree in every case that is not random."""
-    cases = list(itertools.islice(hw08_evaluate._cases("cpu"), 2))
+    cases = list(itertools.islice(hw09_evaluate._cases("cpu"), 2))
     assert len({len(case.mistakes) for case in cases}) == 1
-    for name in hw08_evaluate.NAMES:
+    for name in hw09_evaluate.NAMES:
         given = {}
         for every in zip(*(case.mistakes for case in cases)):
             if all(name in made for *_, made in every):
                 given.setdefault(every[0][0], []).append([made[name] for *_, made in every])
         for (one, values), (other, others) in itertools.combinations(given.items(), 2):
             for a, b in itertools.product(values, others):
-                same = all(map(hw08_evaluate._close, a, b))
+                same = all(map(hw09_evaluate._close, a, b))
                 assert not same or {one, other} == {"swapped-scores", "not-macro"}, (name, one, other, a, b)
 
 

@@ -1,4 +1,4 @@
-"""What lesson 10 builds is fast, and still right; what benchmarks/ measured is what the lessons show."""
+"""What lesson 12 builds is fast, and still right; what benchmarks/ measured is what the lessons show."""
 
 import ast
 import statistics
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import speed
 
-LESSON = ROOT / "notebooks" / "10_making_it_fast.ipynb"
+LESSON = ROOT / "notebooks" / "12_making_it_fast.ipynb"
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_docstrings_and_comments_may_differ_and_code_may_not():
 
 
 def test_a_device_that_has_bfloat16_computes_faster_in_it(pipelines):
-    """What the benchmark asks the hardware agrees with what lesson 10 measures."""
+    """What the benchmark asks the hardware agrees with what lesson 12 measures."""
     if not speed.has_bfloat16(pipelines.device):
         pytest.skip("no bfloat16 here")
     kinds = torch.bfloat16, torch.float32

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PARTS = {  # the lesson each part begins with
     "00": "Part 1: from text to batches",
     "08": "Part 2: a classifier of your own",
-    "10": "Part 3: further",
+    "12": "Part 3: further",
 }
 STUB = "# your code here"  # in place of a solution; nbgrader's own raises an error before the check can say something
 

@@ -1,4 +1,4 @@
-"""More answers to homework 08, most of them by somebody who had read the exercise only."""
+"""More answers to homework 09, most of them by somebody who had read the exercise only."""
 
 import functools
 import math

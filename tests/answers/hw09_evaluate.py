@@ -1,4 +1,4 @@
-"""Answers to homework 08: right ones in different styles, wrong ones with one mistake each and its slug."""
+"""Answers to homework 09: right ones in different styles, wrong ones with one mistake each and its slug."""
 
 import copy
 import functools

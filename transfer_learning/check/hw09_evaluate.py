@@ -1,4 +1,4 @@
-"""Homework 08: score a classifier over every row of a loader."""
+"""Homework 09: score a classifier over every row of a loader."""
 
 import copy
 import itertools
@@ -13,9 +13,9 @@ NAMES = ("loss", "accuracy", "macro_f1")
 ALL_OR_NOTHING = {"mask-ignored", "dropped-last-batch", "one-batch"}  # mistakes that change all three scores
 
 
-@homework("08_finetuning")
+@homework("09_what_transfer_buys")
 def evaluate(evaluate, model, dataloader):
-    """Check homework 08: the mean loss, the accuracy and the macro-F1 of all rows, and a model left as it was.
+    """Check homework 09: the mean loss, the accuracy and the macro-F1 of all rows, and a model left as it was.
 
     Parameters
     ----------
