@@ -100,10 +100,14 @@ def columns(lists, widths=None):
     return Page(f'<table style="border-collapse:collapse;max-width:60em"><tr>{page}</tr></table>', alt)
 
 
-def _bars(names, values, numbers, alt, **axis):
-    """Draw one horizontal bar per name, with its number written at its end."""
+def _bars(names, values, numbers, alt, runs=None, **axis):
+    """Draw one horizontal bar per name, with its number written at its end; where `runs` has several, a dot for each."""
     figure, ax = _figure(0.5 + 0.32 * len(values), alt)
-    ax.bar_label(ax.barh(range(len(values)), values, color=BLUE), numbers, padding=3)
+    ax.barh(range(len(values)), values, color=BLUE)
+    for line, (number, found) in enumerate(zip(numbers, runs or [[value] for value in values])):
+        ax.annotate(number, (max(found), line), xytext=(6, 0), textcoords="offset points", va="center")
+        if len(found) > 1:
+            ax.plot(found, [line] * len(found), "o", ms=5, color=ORANGE, mec=DARK, mew=0.6)
     ax.set_yticks(range(len(values)), names)
     ax.margins(x=0.12)
     ax.set(**axis)
@@ -147,17 +151,25 @@ def _panels(words, values, titles):
 
 
 def bars(values, unit):
-    """Show amounts as bars.
+    """Show amounts as bars. Where an amount was measured several times, the bar is the median, and each dot a measurement.
 
     Parameters
     ----------
-    values : dict of str to float
+    values : dict of str to float or sequence of float
     unit : str
         What the amounts are measured in, such as "s" or "MB".
     """
-    numbers = [f"{float(value):.{2 if value < 10 else 0}f}" for value in values.values()]
-    alt = "; ".join(f"{name}: {number} {unit}" for name, number in zip(values, numbers))
-    return _bars(values, [float(value) for value in values.values()], numbers, alt, xlabel=unit)
+    runs = [_array(value).astype(float).ravel().tolist() for value in values.values()]
+    middle = [sorted(found)[len(found) // 2] for found in runs]
+    numbers, least, most = (
+        [f"{value:.{2 if value < 10 else 0}f}" for value in column]
+        for column in (middle, map(min, runs), map(max, runs))
+    )
+    alt = "; ".join(
+        f"{name}: {number} {unit}" + f" ({low} to {high} {unit})" * (len(found) > 1)
+        for name, number, low, high, found in zip(values, numbers, least, most, runs)
+    )
+    return _bars(list(values), middle, numbers, alt, runs, xlabel=unit)
 
 
 def lengths(lengths, max_len=None):
