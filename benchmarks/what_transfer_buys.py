@@ -16,12 +16,14 @@ full         finetuning of all weights
 scratch      the same network as "full", from random weights
 
 Variants: "frozen, last layer" averages the last layer's vectors; "frozen, [CLS]" takes the last layer's first vector, as
-the head of "full" does; "full, mean" finetunes with a head on the average.
+the head of "full" does; "full, mean" finetunes with a head on the average; "LoRA, slower" has half the learning rate and
+twice the epochs.
 
 Equal treatment. Each seed splits the tweets anew (seven tenths train, one validation, two test; near-copies together) and
 draws the labelled rows; the methods share the rows of a seed, and the class weights. All may look at validation: the
 regressions choose their C there (five values), the networks their best epoch, and, once for each method and file, at 200
-labels and on three other seeds, their learning rate (five values). The net from scratch may take twice the epochs.
+labels and on three other seeds, their learning rate: of five values the smallest whose mean macro-F1 is within one
+standard error of the best one's, as larger ones are less stable. The net from scratch may take twice the epochs.
 """
 
 import argparse
@@ -51,7 +53,8 @@ KEY = ["stage", "data", "method", "labels", "weights", "seed", "value"]
 COLUMNS = [*KEY, "epoch", "epochs", "macro_f1", "accuracy", "seconds", "machine"]
 SIZES, SEEDS, SEARCH_SEEDS = (50, 200, 800, "all"), range(5), (100, 101, 102)
 WEIGHTS = {"none": 0.0, "square root": 0.5, "balanced": 1.0}  # the power in training.class_weights
-EPOCHS = {50: 30, 200: 15, 800: 8, "all": 6}  # for scratch twice as many
+EPOCHS = {50: 30, 200: 15, 800: 8, "all": 6}  # twice as many for these:
+LONGER = ("scratch", "LoRA, slower")
 C = (0.3, 1, 3, 10, 30)
 RATES = {
     "LoRA": (3e-4, 1e-3, 2e-3, 4e-3, 8e-3),
@@ -60,10 +63,11 @@ RATES = {
     "scratch": (5e-5, 1e-4, 2e-4, 5e-4, 1e-3),
 }
 MAIN = ("always Pro", "TF-IDF", "frozen", "LoRA", "full", "scratch")
-VARIANTS = ("frozen, last layer", "frozen, [CLS]", "full, mean")
+VARIANTS = ("frozen, last layer", "frozen, [CLS]", "full, mean", "LoRA, slower")
 FEATURES = {"frozen": (4, "mean"), "frozen, last layer": (6, "mean"), "frozen, [CLS]": (6, "first")}
 MODELS = {
     "LoRA": training.lora,
+    "LoRA, slower": training.lora,
     "full": training.classifier,
     "full, mean": training.MeanClassifier,
     "scratch": functools.partial(training.classifier, pretrained=False),
@@ -135,7 +139,7 @@ def run(job, path):
     elif job.method in MODELS:
         torch.manual_seed(job.seed)
         model = MODELS[job.method]().to(training.device())
-        epochs = EPOCHS[job.labels] * (2 if job.method == "scratch" else 1)
+        epochs = EPOCHS[job.labels] * (2 if job.method in LONGER else 1)
         head = 10 * value if job.method.startswith("full") else value
         ids = [[data.ids[row] for row in rows] for rows in (train, val, measured)]
         history = training.fit(
@@ -168,11 +172,15 @@ def searches(names):
 
 
 def learning_rate(table, name, method):
-    """The learning rate with the best mean on validation; 0 for methods that have none."""
+    """The learning rate that the searches choose; 0 for methods that have none."""
+    if method == "LoRA, slower":
+        return learning_rate(table, name, "LoRA") / 2
     if method not in RATES:
         return 0
-    found = table.query("stage == 'search' and data == @name and method == @method")
-    return float(found.groupby("value")["macro_f1"].mean().idxmax())
+    found = table.query("stage == 'search' and data == @name and method == @method").groupby("value")["macro_f1"]
+    means, errors = found.mean(), found.sem()
+    best = means.idxmax()
+    return float(means.index[means >= means[best] - errors[best]].min())
 
 
 def points(names, table):
@@ -205,7 +213,7 @@ def stored():
 
 def done(table):
     """What is stored, as jobs; a regression's C is not part of the question."""
-    value = table["value"].where(table["method"].isin(RATES), 0)
+    value = table["value"].where(table["method"].isin(MODELS), 0)
     return set(table.assign(value=value)[KEY].itertuples(index=False, name=None))
 
 
@@ -215,7 +223,7 @@ def run_all(jobs, paths, processes, deadline):
     steps = {50: 120, 200: 200, 800: 400, "all": 1000}
     jobs = sorted(
         (job for job in jobs if tuple(job) not in known),
-        key=lambda job: -steps[job.labels] * {"scratch": 2}.get(job.method, 1) * (job.method in MODELS),
+        key=lambda job: -steps[job.labels] * (2 if job.method in LONGER else 1) * (job.method in MODELS),
     )
     context = multiprocessing.get_context("spawn")
     waiting, running = list(jobs), set()
@@ -248,7 +256,8 @@ def paired(table, data, labels, a, b, weights=("square root", "square root")):
     part = table.query("stage == 'score' and data == @data and labels == @labels").set_index(
         ["method", "weights", "seed"]
     )
-    return (part["macro_f1"][a, weights[0]] - part["macro_f1"][b, weights[1]]).sort_index()
+    f1 = part["macro_f1"].sort_index()
+    return f1[a, weights[0]] - f1[b, weights[1]]
 
 
 def report(table):
@@ -297,14 +306,17 @@ def main():
     parser.add_argument("--tweets", type=Path, metavar="FILE", help="the real tweets: Kaggle's .csv or .zip")
     parser.add_argument("--jobs", type=int, default=2, help="processes side by side")
     parser.add_argument("--minutes", type=float, default=1e6, help="begin nothing new after so many minutes")
+    parser.add_argument("--only", nargs="+", metavar="METHOD", help="of these methods what the searches allow")
     parser.add_argument("--print", action="store_true", help="only print what is stored")
     args = parser.parse_args()
     if not args.print:
         deadline = time.monotonic() + 60 * args.minutes
         paths = {"shipped": training.SHIPPED} | ({"real": args.tweets} if args.tweets else {})
-        complete = run_all(searches(paths), paths, args.jobs, deadline)
-        for group in range(3) if complete else ():
-            complete = complete and run_all(points(paths, stored())[group], paths, args.jobs, deadline)
+        groups = [searches, *(lambda names, n=n: points(names, stored())[n] for n in range(3))]
+        complete = True
+        for group in groups:
+            jobs = [job for job in group(paths) if not args.only or job.method in args.only]
+            complete = complete and run_all(jobs, paths, args.jobs, deadline)
         print("complete" if complete else "stopped; run it again and it goes on")
     report(stored())
 
