@@ -161,8 +161,9 @@ def bars(values, unit):
     """
     runs = [_array(value).astype(float).ravel().tolist() for value in values.values()]
     middle = [sorted(found)[len(found) // 2] for found in runs]
+    whole = all(value.is_integer() for found in runs for value in found)  # such as rows
     numbers, least, most = (
-        [f"{value:.{2 if value < 10 else 0}f}" for value in column]
+        [f"{value:.{2 if value < 10 and not whole else 0}f}" for value in column]
         for column in (middle, map(min, runs), map(max, runs))
     )
     alt = "; ".join(
