@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ._engine import Mistake, NotYet, call, describe, explain, homework, require_callable, require_type, untimed
 
 #: How many rows and classes, how many of the rows have no label, and n: the simplest first.
-SIZES = [(6, 4, 6, 2), (12, 4, 7, 3), (9, 3, 5, 5), (30, 5, 17, 8), (8, 4, 3, 6), (40, 2, 25, 12), (300, 4, 200, 35)]
+SIZES = [(10, 4, 10, 5), (12, 4, 7, 3), (9, 3, 5, 5), (30, 5, 17, 8), (8, 4, 3, 6), (40, 2, 25, 12), (300, 4, 200, 35)]
 
 
 class Case(NamedTuple):
