@@ -198,9 +198,10 @@ def newest_releases():
 
 
 def scratch(folder):
-    """Variables that keep tests away from the reader's own files: record of passed homework, settings, history."""
+    """Variables that keep tests away from the reader's own files: passed homework, saved models, settings, history."""
     names = {
         "COURSE_RECORD": "homework.json",
+        "COURSE_WORK": "my_work",
         "HYPOTHESIS_STORAGE_DIRECTORY": "hypothesis",
         "IPYTHONDIR": "ipython",
         "JUPYTER_CONFIG_DIR": "jupyter",
