@@ -60,8 +60,8 @@ def most_uncertain(most_uncertain):
 
 
 def _case(chance, rows, classes, pool, n, ties):
-    """Make probabilities that are multiples of 1/64, where many rows tie, or of 2 ** -20; float32 holds both exactly."""
-    whole, shares = 64 if ties else 2**20, []
+    """Make probabilities that are multiples of 1/64, where many rows tie, or of 2 ** -23; float32 holds both exactly."""
+    whole, shares = 64 if ties else 2**23, []
     for _ in range(rows):
         cuts = sorted(chance.sample(range(1, whole), classes - 1))
         shares.append([(b - a) / whole for a, b in zip([0, *cuts], [*cuts, whole])])
@@ -175,8 +175,9 @@ WHICH += [(slug, MEASURES[slug][0], measure) for slug, measure in MORE]
 def _takes(measure, rows=lambda case: case.unlabelled, number=lambda case, value: value, most=None, ordered=True):
     """Does a list hold the rows with the smallest measures, the smallest first, in whichever order equals come?
 
-    `number` makes row numbers of what the list holds.
+    `number` makes row numbers of what the list holds. Margins are exact; other measures an answer may round.
     """
+    least = 0 if measure is Case.margin else 1e-6
 
     def gives(case):
         def told(value):
@@ -186,7 +187,7 @@ def _takes(measure, rows=lambda case: case.unlabelled, number=lambda case, value
             found = [measure(case, row) for row in chosen]
             found = found if ordered else sorted(found)
             inside = set(chosen) <= set(rows(case)) and len(set(chosen)) == len(chosen)
-            return inside and len(found) == len(best) and all(abs(a - b) < 1e-7 for a, b in zip(found, best))
+            return inside and len(found) == len(best) and all(abs(a - b) <= least for a, b in zip(found, best))
 
         return told
 
