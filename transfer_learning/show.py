@@ -10,7 +10,7 @@ import io
 import textwrap
 
 # Colour-blind readers can tell these apart, by lightness too. Source: Okabe and Ito, Color Universal Design, 2008
-DARK, BLUE, ORANGE, GREEN, LIGHT = "#1b1b1b", "#0072B2", "#E69F00", "#009E73", "#dfe7ee"
+DARK, BLUE, ORANGE, GREEN, LIGHT, PURPLE = "#1b1b1b", "#0072B2", "#E69F00", "#009E73", "#dfe7ee", "#CC79A7"
 WIDTH = 7.5  # of a figure, in inches
 
 
@@ -325,29 +325,32 @@ def curves(lines, xlabel, ylabel, points=None):
     Parameters
     ----------
     lines : dict of str to (x, y)
-        Positions x, shape (n,), and values y, shape (seeds, n), of each curve.
+        Positions x, shape (n,), and values y, shape (seeds, n), of each curve. The positions of all curves may be the
+        same names, such as "200" and "all"; they are then equally far apart.
     xlabel, ylabel : str
     points : dict of str to sequence of (x, y), optional
         Values the reader has measured, drawn as stars in the colour of the curve with the same name.
     """
     lines = {name: (_array(x), _array(y).reshape(-1, len(x))) for name, (x, y) in lines.items()}
+    numbers = all(x.dtype.kind in "iuf" for x, _ in lines.values())
+    say = "{:g}".format if numbers else str
     alt = f"{ylabel} against {xlabel}: " + "; ".join(
-        f"{name} from {y[:, 0].mean():.2f} at {x[0]:g} to {y[:, -1].mean():.2f} at {x[-1]:g}"
+        f"{name} from {y[:, 0].mean():.2f} at {say(x[0])} to {y[:, -1].mean():.2f} at {say(x[-1])}"
         + f" ({y[:, -1].min():.2f} to {y[:, -1].max():.2f} over {len(y)} seeds)" * (len(y) > 1)
         for name, (x, y) in lines.items()
     )
     if points:  # the text says where they are, but not how high: that differs between machines
-        places = {name: " and ".join(f"{x:g}" for x in sorted({x for x, _ in at})) for name, at in points.items()}
+        places = {name: " and ".join(map(say, sorted({x for x, _ in at}))) for name, at in points.items()}
         alt += "; stars, measured here: " + ", ".join(f"{name} at {place}" for name, place in places.items())
     figure, ax = _figure(3.2, alt)
-    styles = [(BLUE, "-", "o"), (ORANGE, "--", "s"), (GREEN, ":", "^"), (DARK, "-.", "D")]
+    styles = [(BLUE, "-", "o"), (ORANGE, "--", "s"), (GREEN, ":", "^"), (DARK, "-.", "D"), (PURPLE, (0, (6, 1)), "v")]
     for n, (name, (x, y)) in enumerate(lines.items()):
         colour, dashes, marker = styles[n % len(styles)]
         ax.fill_between(x, y.min(0), y.max(0), color=colour, alpha=0.18, lw=0)
         ax.plot(x, y.mean(0), color=colour, ls=dashes, marker=marker, ms=4, lw=2, label=name)
         if points and name in points:
             ax.scatter(*zip(*points[name]), marker="*", s=110, color=colour, edgecolor=DARK, linewidth=0.6, zorder=3)
-    if all((x == x.round()).all() for x, _ in lines.values()):
+    if numbers and all((x == x.round()).all() for x, _ in lines.values()):
         ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.legend(frameon=False)
