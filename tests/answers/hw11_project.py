@@ -373,6 +373,7 @@ WRONG = {
         lambda: change_file("split.csv", "row,set\n1,train".encode("utf-16")),
     ),
     "no classes": ("project-json", lambda: about(classes=[])),
+    "a class twice": ("project-json", lambda: about(classes=[*sorted(PHRASES), "praise"])),
     "an unknown part": ("project-json", lambda: about(parts=["GPT"])),
     "a part that is a list": ("project-json", lambda: about(parts=[["TF-IDF"]])),
     "max_len as text": ("project-json", lambda: about(max_len="128")),

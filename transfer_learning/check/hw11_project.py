@@ -169,8 +169,9 @@ def _about(folder):
         raise NotYet("file-cannot-be-read", f"project.json is not JSON: {describe(error)}.") from None
     about = about if isinstance(about, dict) else {}
     classes, parts, most = (about.get(key) for key in ("classes", "parts", "max_len"))
-    if not (isinstance(classes, list) and classes and all(isinstance(name, str) for name in classes)):
-        raise NotYet("project-json", f"its classes are {describe(classes)}, expected a list of names.")
+    names = isinstance(classes, list) and classes and all(isinstance(name, str) for name in classes)
+    if not names or len({*classes}) < len(classes):
+        raise NotYet("project-json", f"its classes are {describe(classes)}, expected a list of different names.")
     if not (isinstance(parts, list) and parts and all(part in PARTS for part in map(str, parts))):
         raise NotYet("project-json", f"its parts are {describe(parts)}, expected some of {', '.join(PARTS)}.")
     if isinstance(most, bool) or not isinstance(most, int):
