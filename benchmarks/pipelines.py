@@ -1,9 +1,9 @@
-"""The pipelines that benchmarks/speed.py measures, and lesson 12's functions, of which they are made.
+"""The pipelines that benchmarks/speed.py measures, and the functions of lesson 12, of which they are made.
 
-The first part is the code that lesson 12 builds up, cell by cell: its cells tagged `export` and this module hold the same
-statements, but for docstrings, and tests/test_fast.py compares them. The second part is what the lesson is compared
-with. speed.py runs each pipeline in a process of its own; importing this module takes seconds, so it happens before the
-clock starts.
+The first two parts are the code that lesson 12 and its appendix build up, cell by cell: the cells tagged `export` and this
+module hold the same statements, but for docstrings, and tests/test_fast.py compares them. The third part is what they are
+compared with, and pipelines from the file to the loaders. speed.py runs each pipeline in a process of its own; importing
+this module takes seconds, so it happens before the clock starts.
 """
 
 import os
@@ -29,9 +29,11 @@ from transformers import (
     AutoModel,
     AutoModelForSequenceClassification,
     AutoTokenizer,
+    BatchEncoding,
+    DataCollatorWithPadding,
     logging,
 )
-from transformers.trainer_pt_utils import get_length_grouped_indices
+from transformers.trainer_pt_utils import LengthGroupedSampler, get_length_grouped_indices
 
 from transfer_learning import checkpoint
 
@@ -41,29 +43,78 @@ logging.set_verbosity_error()
 name = checkpoint("bert-base-uncased")
 tokenizer = AutoTokenizer.from_pretrained(name)
 MAX_LEN = 64
+device = "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def old_encode(messages):
-    """The ids of each message with special tokens: a list of lists of different lengths, one call a message."""
-    return [tokenizer.encode(tweet, add_special_tokens=True) for tweet in messages]
+def encode(texts):
+    """The ids of each text, a list of lists of different lengths, none longer than MAX_LEN."""
+    return tokenizer(list(texts), truncation=True, max_length=MAX_LEN)["input_ids"]
 
 
-def old_pad(input_ids):
-    """Padded and cut on the right to a tensor (n, MAX_LEN), int64; a message that is cut loses its [SEP]."""
-    options = {"maxlen": MAX_LEN, "dtype": "long", "padding": "post", "truncating": "post"}
-    return torch.tensor(pad_sequences(input_ids, value=tokenizer.pad_token_id, **options))
+def new_model(seed=0):
+    """The classifier with four classes on `device`; its new head depends on the seed alone."""
+    torch.manual_seed(seed)
+    model = AutoModelForSequenceClassification.from_pretrained(name, num_labels=4)
+    return model.to(device)
 
 
-def old_mask(input_ids):
-    """The attention mask, (n, MAX_LEN), int64: 1 where the id is not 0."""
-    return torch.tensor([[int(token > 0) for token in tweet] for tweet in input_ids])
+def adamw(model, fused=False):
+    """AdamW for the weights that are not frozen."""
+    trained = [weights for weights in model.parameters() if weights.requires_grad]
+    return torch.optim.AdamW(trained, lr=1e-4, fused=fused)
 
 
-def old_split(input_ids, attention_mask, labels):
-    """Split twice, as the old tutorial does: (train ids, val ids, train labels, val labels), [train mask, val mask]."""
-    same = {"random_state": 1234, "test_size": 0.2}
-    masks = train_test_split(attention_mask, list(labels), **same)[:2]
-    return train_test_split(input_ids, list(labels), **same), masks
+def train(model, batches, optimizer, bf16=False):
+    """One pass over the batches, which hold the labels; returns the last batch's loss."""
+    model.train()
+    for batch in batches:
+        with torch.autocast(device, torch.bfloat16, enabled=bf16):
+            loss = model(**batch.to(device)).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    return loss.item()  # waits for a GPU to finish
+
+
+collate = DataCollatorWithPadding(tokenizer)
+collate_fixed = DataCollatorWithPadding(tokenizer, padding="max_length", max_length=MAX_LEN)
+
+
+def loaders(rows, batch_size=16):
+    """The three ways to pad a list of dicts with `input_ids` and `labels`: name -> DataLoader."""
+    similar = LengthGroupedSampler(batch_size, rows)
+    return {
+        "always 64": DataLoader(rows, batch_size, shuffle=True, collate_fn=collate_fixed),
+        "the batch's longest": DataLoader(rows, batch_size, shuffle=True, collate_fn=collate),
+        "similar lengths": DataLoader(rows, batch_size, sampler=similar, collate_fn=collate),
+    }
+
+
+def padding(batches):
+    """How many percent of all positions are padding."""
+    masks = [batch["attention_mask"] for batch in batches]
+    return 100 - 100 * sum(int(mask.sum()) for mask in masks) / sum(mask.numel() for mask in masks)
+
+
+def matmul_rate(dtype, repeats=4):
+    """Multiplications and additions a second, in billions (GFLOP/s), of square matrices on `device`."""
+    size = 8192 if device == "cuda" else 2048  # less would hardly keep a GPU busy
+    matrix = torch.randn(size, size).to(device, dtype)
+    (matrix @ matrix).sum().item()  # warm up
+    start = time.perf_counter()
+    for _ in range(repeats):
+        product = matrix @ matrix
+    product.sum().item()  # a GPU has to finish first
+    return 2 * size**3 * repeats / (time.perf_counter() - start) / 1e9
+
+
+def freeze(model, layers):
+    """No gradients for the embeddings and for the lowest `layers` layers."""
+    model.bert.embeddings.requires_grad_(False)
+    model.bert.encoder.layer[:layers].requires_grad_(False)
+
+
+# --- the appendix's code -------------------------------------------------------------------------------------
 
 
 def encode_list(messages):
@@ -191,119 +242,6 @@ class WholeBatches(Sampler):
         return iter(torch.randperm(self.rows).split(self.batch_size))
 
 
-device = "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def collate(batch, width=None):
-    """The model's inputs, from a batch (ids, lengths, labels); as wide as its longest message unless `width` is given."""
-    ids, lengths, labels = batch
-    width = width or int(lengths.max())
-    mask = torch.arange(width) < lengths[:, None]
-    batch = {"input_ids": ids[:, :width], "attention_mask": mask.long(), "labels": labels}
-    return {name: tensor.to(device) for name, tensor in batch.items()}
-
-
-def collate_fixed(batch):
-    """The same, always MAX_LEN wide."""
-    return collate(batch, MAX_LEN)
-
-
-class SimilarLengths(WholeBatches):
-    """Batches of messages of similar length: shuffled, and every row once an epoch."""
-
-    def __init__(self, lengths, batch_size=32):
-        super().__init__(len(lengths), batch_size)
-        self.lengths = lengths.tolist()
-
-    def __iter__(self):
-        order = get_length_grouped_indices(self.lengths, self.batch_size, mega_batch_mult=50)
-        batches = torch.tensor(order).split(self.batch_size)
-        return (batches[i] for i in torch.randperm(len(batches)))
-
-
-def loaders(dataset):
-    """The three ways to pad a TensorDataset (ids, lengths, labels), slowest first: name -> DataLoader."""
-    shuffled, lengths = WholeBatches(len(dataset)), dataset.tensors[1]
-    variants = {
-        f"always {MAX_LEN}": (shuffled, collate_fixed),
-        "the batch's longest": (shuffled, collate),
-        "similar lengths": (SimilarLengths(lengths), collate),
-    }
-    fixed = {"dataset": dataset, "batch_size": None}
-    return {variant: DataLoader(sampler=s, collate_fn=c, **fixed) for variant, (s, c) in variants.items()}
-
-
-def padding_share(loader):
-    """Which part of all positions is padding, 0 to 1, in one epoch."""
-    masks = [batch["attention_mask"] for batch in loader]
-    return 1 - float(sum(mask.sum() for mask in masks) / sum(mask.numel() for mask in masks))
-
-
-def matmul_rate(dtype, repeats=4):
-    """Multiplications and additions a second, in billions (GFLOP/s), of square matrices on `device`."""
-    size = 8192 if device == "cuda" else 2048  # less would hardly keep a GPU busy
-    matrix = torch.randn(size, size).to(device, dtype)
-    (matrix @ matrix).sum().item()  # warm up
-    start = time.perf_counter()
-    for _ in range(repeats):
-        product = matrix @ matrix
-    product.sum().item()  # a GPU has to finish first
-    return 2 * size**3 * repeats / (time.perf_counter() - start) / 1e9
-
-
-def adamw(model, fused=False):
-    """AdamW for the weights that are not frozen."""
-    trained = [weights for weights in model.parameters() if weights.requires_grad]
-    return torch.optim.AdamW(trained, lr=1e-4, fused=fused)
-
-
-def train_epoch(model, loader, optimizer, bf16=False):
-    """One pass over a loader's batches, which hold the labels; returns the last batch's loss."""
-    model.train()
-    for batch in loader:
-        with torch.autocast(device, torch.bfloat16, enabled=bf16):
-            loss = model(**batch).loss
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-    return loss.item()  # waits for a GPU to finish
-
-
-def new_model(frozen_embeddings=False):
-    """The classifier with four classes, its new head always from the same seed, on `device`."""
-    torch.manual_seed(0)
-    model = AutoModelForSequenceClassification.from_pretrained(name, num_labels=4)
-    model.bert.embeddings.requires_grad_(not frozen_embeddings)
-    return model.to(device)
-
-
-FROZEN = AutoConfig.from_pretrained(name).num_hidden_layers * 2 // 3
-
-
-@torch.no_grad()
-def lower_layers(loader):
-    """The loader's batches, with the frozen layers' output, (rows, width, hidden size), in place of the ids."""
-    lower = AutoModel.from_pretrained(name, num_hidden_layers=FROZEN).to(device).eval()
-    for batch in loader:
-        hidden = lower(batch["input_ids"], batch["attention_mask"]).last_hidden_state
-        yield {**batch, "input_ids": None, "inputs_embeds": hidden}
-
-
-class PassOn(torch.nn.Module):
-    """What replaces the embeddings where their output is given already."""
-
-    def forward(self, inputs_embeds, **ignored):
-        return inputs_embeds
-
-
-def upper_model():
-    """The classifier without its embeddings and its first FROZEN layers: it reads what `lower_layers` yields."""
-    model = new_model()
-    model.bert.embeddings = PassOn()
-    model.bert.encoder.layer = model.bert.encoder.layer[FROZEN:]
-    return model
-
-
 # --- whole pipelines, from the CSV file to a loader for training and one for validation --------------------------
 
 disable_progress_bars()
@@ -334,6 +272,29 @@ def _texts(path):
 
 def _loaders(train, val, **options):
     return DataLoader(train, sampler=RandomSampler(train), **options), DataLoader(val, **options)
+
+
+def old_encode(messages):
+    """The ids of each message with special tokens: a list of lists of different lengths, one call a message."""
+    return [tokenizer.encode(tweet, add_special_tokens=True) for tweet in messages]
+
+
+def old_pad(input_ids):
+    """Padded and cut on the right to a tensor (n, MAX_LEN), int64; a message that is cut loses its [SEP]."""
+    options = {"maxlen": MAX_LEN, "dtype": "long", "padding": "post", "truncating": "post"}
+    return torch.tensor(pad_sequences(input_ids, value=tokenizer.pad_token_id, **options))
+
+
+def old_mask(input_ids):
+    """The attention mask, (n, MAX_LEN), int64: 1 where the id is not 0."""
+    return torch.tensor([[int(token > 0) for token in tweet] for tweet in input_ids])
+
+
+def old_split(input_ids, attention_mask, labels):
+    """Split twice, as the old tutorial does: (train ids, val ids, train labels, val labels), [train mask, val mask]."""
+    same = {"random_state": 1234, "test_size": 0.2}
+    masks = train_test_split(attention_mask, list(labels), **same)[:2]
+    return train_test_split(input_ids, list(labels), **same), masks
 
 
 def old_tutorial(path):
@@ -373,15 +334,36 @@ def _columns(path, encode):
     return *encode(df["message"]), torch.tensor(df["sentiment"].to_numpy())
 
 
+class SimilarLengths(WholeBatches):
+    """Batches of messages of similar length: shuffled, and every row once an epoch."""
+
+    def __init__(self, lengths, batch_size=32):
+        super().__init__(len(lengths), batch_size)
+        self.lengths = lengths.tolist()
+
+    def __iter__(self):
+        order = get_length_grouped_indices(self.lengths, self.batch_size)
+        batches = torch.tensor(order).split(self.batch_size)
+        return (batches[i] for i in torch.randperm(len(batches)))
+
+
+def cut_to_longest(columns):
+    """A batch (ids, lengths, labels) as the model's inputs, as wide as its longest message."""
+    ids, lengths, labels = columns
+    width = int(lengths.max())
+    mask = torch.arange(width) < lengths[:, None]
+    return {"input_ids": ids[:, :width], "attention_mask": mask.long(), "labels": labels}
+
+
 def _similar(columns):
     parts = train_test_split(np.arange(len(columns[0])), **SPLIT)
     train, val = (TensorDataset(*(column[rows] for column in columns)) for rows in parts)
     order = SimilarLengths(train.tensors[1])
-    return DataLoader(train, sampler=order, batch_size=None, collate_fn=collate), DataLoader(val, batch_size=32)
+    return DataLoader(train, sampler=order, batch_size=None, collate_fn=cut_to_longest), DataLoader(val, batch_size=32)
 
 
 def different_words(path):
-    """The lesson's: each distinct word encoded once, batches of similar lengths."""
+    """The appendix's: each distinct word encoded once, batches of similar lengths."""
     return _similar(_columns(path, prepare))
 
 
@@ -401,7 +383,7 @@ def encode_with_tokie(messages):
 
 
 def tokie(path):
-    """The lesson's pipeline with that tokenizer in it."""
+    """The same pipeline with that tokenizer in it."""
     return _similar(_columns(path, encode_with_tokie))
 
 
@@ -410,6 +392,50 @@ def unequal(encode, texts):
     if len(texts) < 100:  # a text alone can come out otherwise than among others
         return sum(not torch.equal(encode([text])[0].long(), encode_list([text])["input_ids"]) for text in texts)
     return int((encode(texts)[0].long() != encode_list(texts)["input_ids"]).any(1).sum())
+
+
+# --- training ----------------------------------------------------------------------------------------------------
+
+
+def rows_of(texts, labels):
+    """What lesson 12 trains on: a list of dicts with `input_ids`, not padded, and `labels`, which begin at 0."""
+    return [{"input_ids": ids, "labels": int(label)} for ids, label in zip(encode(texts), labels)]
+
+
+def some_batches(loader, count):
+    """A loader for so many of the batches of one epoch, spread evenly over it, because long ones come first."""
+    order, size = list(loader.sampler), loader.batch_size
+    batches = [order[n : n + size] for n in range(0, len(order), size)]
+    chosen = [batches[int((n + 0.5) * len(batches) / count)] for n in range(count)]
+    return DataLoader(loader.dataset, batch_sampler=chosen, collate_fn=loader.collate_fn)
+
+
+FROZEN = AutoConfig.from_pretrained(name).num_hidden_layers * 2 // 3
+
+
+@torch.no_grad()
+def lower_layers(loader):
+    """The loader's batches, with the frozen layers' output, (rows, width, hidden size), in place of the ids."""
+    lower = AutoModel.from_pretrained(name, num_hidden_layers=FROZEN).to(device).eval()
+    for batch in loader:
+        batch = batch.to(device)
+        hidden = lower(batch["input_ids"], batch["attention_mask"]).last_hidden_state
+        yield BatchEncoding({**batch, "input_ids": None, "inputs_embeds": hidden})
+
+
+class PassOn(torch.nn.Module):
+    """What replaces the embeddings where their output is given already."""
+
+    def forward(self, inputs_embeds, **ignored):
+        return inputs_embeds
+
+
+def upper_model():
+    """The classifier without its embeddings and its first FROZEN layers: it reads what `lower_layers` yields."""
+    model = new_model()
+    model.bert.embeddings = PassOn()
+    model.bert.encoder.layer = model.bert.encoder.layer[FROZEN:]
+    return model
 
 
 # --- parts of pipelines ------------------------------------------------------------------------------------------
@@ -433,7 +459,7 @@ def fetch_batches(dataset):
 
 
 def dataset_of(path):
-    """A TensorDataset (ids, lengths, labels) of a file, prepared as in the lesson."""
+    """A TensorDataset (ids, lengths, labels) of a file, prepared as in the appendix."""
     return TensorDataset(*_columns(path, prepare))
 
 

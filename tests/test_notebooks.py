@@ -194,7 +194,7 @@ def test_what_stands_in_several_places_comes_from_one(tmp_path):
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     course.main(tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
-    few = LESSONS + SOLUTIONS[:1] + EXERCISES[:1]
+    few = LESSONS + APPENDICES + SOLUTIONS[:1] + EXERCISES[:1]
     for path in SOLUTIONS[1:]:
         shutil.rmtree((tmp_path / path.relative_to(ROOT)).parent)
     course.main(tmp_path, new_repository="someone/a-course")

@@ -49,6 +49,10 @@ def lessons(root=ROOT):
     return sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
 
+def appendices(root=ROOT):
+    return sorted((root / "notebooks").glob("appendix_*.ipynb"))
+
+
 def homework(root=ROOT, folder="solutions"):
     return sorted((root / folder).glob("[0-9][0-9]_*/homework.ipynb"))
 
@@ -200,7 +204,7 @@ def main(root=ROOT, new_repository=None):
             r'^repository = ".*"$', f'repository = "{new_repository}"', file.read_text(encoding="utf-8"), flags=re.M
         )
         file.write_text(text, encoding="utf-8")
-    for path in [*lessons(root), *homework(root)]:
+    for path in [*lessons(root), *appendices(root), *homework(root)]:
         write_set_up(path, root)
     write_readme(root)
     write_teaching(root)

@@ -3,6 +3,7 @@
 python tools/run_lessons.py [00 03 ...]            run only (python3 start.py run does this)
 python tools/run_lessons.py --write [00 03 ...]    also store the outputs in the notebooks
 python tools/run_lessons.py --store [00 03 ...]    also store seconds and memory in benchmarks/lessons.csv
+python tools/run_lessons.py appendix               the appendix, alone; without numbers it runs last
 python tools/run_lessons.py --homework ...         the worked homework of these lessons, in solutions/, instead
 """
 
@@ -107,10 +108,10 @@ def main():
     parser.add_argument("--store", action="store_true")
     parser.add_argument("--homework", action="store_true")
     args = parser.parse_args()
-    paths = sorted(LESSONS.glob("[0-9][0-9]_*.ipynb"))
+    paths = sorted(LESSONS.glob("[0-9][0-9]_*.ipynb")) + sorted(LESSONS.glob("appendix_*.ipynb"))
     if args.homework:
         paths = [path for path in (ROOT / "solutions" / p.stem / "homework.ipynb" for p in paths) if path.exists()]
-    known = {(path.parent.name if args.homework else path.name)[:2]: path for path in paths}
+    known = {(path.parent.name if args.homework else path.name).split("_")[0]: path for path in paths}
     wrong = [number for number in args.lessons if number not in known]
     if wrong:
         sys.exit(f"No lesson {', '.join(wrong)}. There are: {', '.join(known)}.")
