@@ -97,6 +97,13 @@ def test_what_is_called_too_close_to_tell_is_close(difference, data, labels, a, 
     assert abs(mean) < half
 
 
+def test_class_weights_help_with_200_real_labels_and_not_clearly_with_all(difference):
+    for method in ("full", "frozen", "LoRA", "TF-IDF"):
+        for labels in (200, "all"):
+            mean, half = difference("real", labels, method, method, ("balanced", "none"))
+            assert (mean - half > 0) == (labels == 200 and method != "LoRA") and mean + half > 0
+
+
 @pytest.mark.parametrize("data", DATA)
 def test_lora_is_never_ahead_of_full_finetuning(difference, data):
     for labels in script.SIZES:
