@@ -468,8 +468,9 @@ def scores(arguments):
             for rows in pool.imap_unordered(score, tasks):
                 keep(rows)
     else:
-        for task in tasks:
-            keep(score(task))
+        for path, way, seeds, most, threads in tasks:
+            for seed in seeds:  # each is stored when it is done
+                keep(score((path, way, [seed], most, threads)))
     if found:
         table = pd.DataFrame(found, columns=SCORES_COLUMNS)
         print(f"\n{here['machine']}, {here['data']} tweets: macro-F1")
