@@ -194,9 +194,14 @@ def table():
     return pd.read_csv(ROOT / "benchmarks" / "speed.csv")
 
 
+def last_machine(rows):
+    """The rows of the machine that was measured last, as the lesson shows them."""
+    return rows[rows["machine"] == rows["machine"].iloc[-1]]
+
+
 def times(table, part, variant, data=None):
     rows = table[(table["part"] == part) & (table["way"] == variant)]
-    return rows[rows["data"] == data] if data else rows
+    return last_machine(rows[rows["data"] == data] if data else rows)
 
 
 # on 5,000 tweets what is paid once, whatever the rows, weighs more: there the aims of 10 and of half the memory are missed
@@ -220,7 +225,7 @@ def test_the_stored_table_on_memory_fetching_and_training(table):
     )
     assert here <= old / 2
     assert times(table, "fetch", "whole batches")["times"].item() >= 3
-    steps = table[table["part"] == "train"].set_index("way")["times"]
+    steps = last_machine(table[table["part"] == "train"]).set_index("way")["times"]
     assert steps["and frozen embeddings"] >= 2.4
     assert steps["and frozen embeddings"] >= 2 * steps["Trainer, batches of 32"]
 
