@@ -139,6 +139,10 @@ def portions_of(rows, lengths, batch_size):
     return [b for part in cut(rows, step) for b in cut(sorted(part, key=lambda row: lengths[row]), batch_size)]
 
 
+def reseeds_at_random(lengths, batch_size, generator):
+    return portions(lengths, batch_size, generator.manual_seed(torch.randint(2**40, (1,), generator=generator).item()))
+
+
 class Bucketer:
     def __call__(self, lengths, batch_size, generator):
         return portions(lengths, batch_size, generator)
@@ -160,6 +164,7 @@ RIGHT = {
     "buckets": buckets,
     "samplers in samplers": through_samplers,
     "the small batch first": small_batch_first,
+    "a new seed, drawn from the generator": reseeds_at_random,
     "an object that can be called": Bucketer(),
     "parameters by other names": lambda sizes, n, rng: portions(sizes, n, rng),
 }
@@ -242,6 +247,18 @@ def a_copy(lengths, batch_size, generator):
     copy = torch.Generator()
     copy.set_state(generator.get_state())
     return portions(lengths, batch_size, copy)
+
+
+def few_seeds(lengths, batch_size, generator):
+    """One of two ways to draw the batches."""
+    seed = torch.randint(2, (1,), generator=generator).item()
+    return portions(lengths, batch_size, torch.Generator().manual_seed(seed))
+
+
+def reseeds_at_the_end(lengths, batch_size, generator):
+    batches = portions(lengths, batch_size, generator)
+    generator.manual_seed(5)
+    return batches
 
 
 def puts_it_back(lengths, batch_size, generator):
@@ -411,6 +428,8 @@ WRONG = {
         "always-the-same",
         in_order(lambda lengths, n, g: sorted_rows(shuffled(lengths, g) and lengths, n, g)),
     ),
+    "one of two ways": ("few-different-epochs or always-the-same or only-the-seed", few_seeds),
+    "seed 5 at the end": ("reseeds-the-generator", reseeds_at_the_end),
     "a copy of the generator": ("generator-not-moved", a_copy),
     "puts its state back": ("generator-not-moved", puts_it_back),
     "sorted once, batches shuffled": ("same-batches", sorted_once),

@@ -94,6 +94,11 @@ def _right_rows(seen):
         return
     case, value = wrong[0]
     came = f"{_asked(case)}, your function returned {_short(value)}, expected {_short(case.right())}"
+    if many := [(case, value) for case, value in wrong if len(value) > len(case.shares)]:
+        saw = (
+            f"{_asked(many[0][0])}, your function returned {len(many[0][1])} rows, expected {len(many[0][0].right())}."
+        )
+        raise NotYet("wrong-number-of-rows", saw)
     with untimed():
         mistake = explain(seen, MISTAKES)
     if mistake:

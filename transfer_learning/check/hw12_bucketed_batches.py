@@ -1,5 +1,6 @@
 """Homework 12: batches of rows of similar lengths, and different ones in every epoch."""
 
+import itertools
 import random
 import statistics
 from typing import NamedTuple
@@ -255,12 +256,18 @@ def _follows_its_generator(batches, case, chance):
             raise NotYet("reseeds-the-generator", saw)
         used = "" if moved else "; no number was drawn from it"
         raise NotYet("always-the-same", f"{case}, every generator gave the same batches in the same order{used}.")
-    if further == first and advanced == draws[2]:
+    if further == first and all(batches(seeded(drawn=drawn)) == first for drawn in (3, 60, 61, 62)):
         saw = f"{case}, a generator gave the same batches when it was new and when numbers had been drawn from it."
         raise NotYet("only-the-seed", saw)
     if draws[1] == first and not moved:
         saw = "two calls in turn with one generator gave the same batches and left its state as it was."
         raise NotYet("generator-not-moved", f"{case}, {saw}")
+    if not seed_kept and batches(generator) == draws[1]:
+        saw = "your function set the generator's seed, and then one call with it gave the same batches as the next."
+        raise NotYet("reseeds-the-generator", f"{case}, {saw}")
+    if any(one == other for one, other in itertools.combinations(draws, 2)):
+        saw = f"of {len(draws)} states of a generator, two gave the same batches in the same order."
+        raise NotYet("few-different-epochs", f"{case}, {saw}")
     _other_batches(case, draws)
     return draws
 
