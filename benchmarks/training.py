@@ -20,7 +20,6 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader
 from transformers import (
-    AutoModel,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     get_linear_schedule_with_warmup,
@@ -118,20 +117,6 @@ def lora(rank=8):
         task_type="SEQ_CLS", r=rank, lora_alpha=2 * rank, lora_dropout=0.1, target_modules=["query", "value"]
     )
     return get_peft_model(classifier(), config)
-
-
-class MeanClassifier(torch.nn.Module):
-    """A linear head on the mean of the last hidden vectors, where the library's reads the one at [CLS]."""
-
-    def __init__(self):
-        super().__init__()
-        self.bert = AutoModel.from_pretrained(checkpoint("bert-base-uncased"))
-        self.classifier = torch.nn.Linear(self.bert.config.hidden_size, len(NAMES))
-
-    def forward(self, input_ids, attention_mask):
-        hidden = self.bert(input_ids, attention_mask).last_hidden_state
-        mask = attention_mask.unsqueeze(-1)
-        return {"logits": self.classifier((hidden * mask).sum(1) / mask.sum(1))}
 
 
 def padded(ids, on):
