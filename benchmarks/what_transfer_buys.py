@@ -273,13 +273,14 @@ def report(table):
         pairs += [
             ("full", "scratch"),
             ("scratch", "TF-IDF"),
+            ("full", "frozen, [CLS]"),
             *((variant, variant.split(",")[0]) for variant in VARIANTS),
         ]
         for a, b in pairs:
             show_pair(table, name, a, b)
         for method in ("TF-IDF", "frozen", "LoRA", "full"):
-            for weights in ("none", "balanced"):
-                show_pair(table, name, method, method, (weights, "square root"))
+            for weights in (("none", "square root"), ("balanced", "square root"), ("balanced", "none")):
+                show_pair(table, name, method, method, weights)
 
 
 def show_pair(table, name, a, b, weights=("square root", "square root")):
