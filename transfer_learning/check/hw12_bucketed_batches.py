@@ -72,11 +72,9 @@ def bucketed_batches(bucketed_batches):
         mixed = [chance.sample(range(ROWS), ROWS) for _ in first]
         by_chance = statistics.mean(_padding(tweets, _cut(rows, SIZE)) for rows in mixed)
         slug = "not-grouped" if share > 0.93 * by_chance else "too-much-padding"
-        saw = f"{share:.1%} of all positions were padding, expected at most 3 %; batches drawn by chance have {by_chance:.0%}."
+        saw = f"{share:.1%} of all positions were padding, expected at most 3%; batches drawn by chance have {by_chance:.0%}."
         raise NotYet(slug, f"{tweets}, spread like the tweets', {saw}")
-    return (
-        f"every row once, one batch at most not full, {share:.1%} padding, other batches with another generator state."
-    )
+    return "every row once, one small batch at most, at most 3% padding, different batches for each state of the generator."
 
 
 def _like_tweets(chance):
