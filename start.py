@@ -168,6 +168,7 @@ def test(quick=False, latest=False, pytest_arguments=()):
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         env = {**environment(), **scratch(folder), "PYTHONWARNINGS": ",".join(warnings)}
         env["COURSE_LATEST"] = "1" if latest else ""
+        env["PROJECT_MINUTES"] = "0.5"  # lesson 11: on a machine of any speed, the simpler models win
         env["PYTHONPATH"] = os.pathsep.join([str(ROOT / "tests"), str(ROOT / "tools")])
 
         def pytest(*arguments, before=(), **more):
