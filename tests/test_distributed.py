@@ -1,99 +1,75 @@
-"""notebooks/train.py: every row once, the same on one process and on two, after a kill as without one."""
+"""notebooks/train.py and exact.py: two processes end where one does, every row once, and after a kill as without one."""
 
 import contextlib
-import itertools
 import json
 import os
-import random
-import signal
+import re
+import shutil
+import socket
 import subprocess
 import sys
-from argparse import Namespace
-from collections import Counter
+from pathlib import Path
 
-import datasets
-import pandas as pd
+import nbformat
 import psutil
 import pytest
 import torch
+from accelerate.data_loader import DataLoaderShard
 from accelerate.state import AcceleratorState, GradientState
 from conftest import ROOT
 from safetensors.torch import load_file
 
 sys.path.insert(0, str(ROOT / "notebooks"))
+import exact
 import train
+import two_processes
 
-SCRIPT = str(ROOT / "notebooks" / "train.py")
-TWO = str(ROOT / "tests" / "two_processes.py")
-TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1", "--nproc-per-node", "2"]
-ACCELERATE = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_machines", "1", "--num_processes", "2"]
-ACCELERATE += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_ip", "127.0.0.1"]
-ACCELERATE += ["--main_process_port", "0"]
-WORDS = "ice sea coal wind sun hoax data rain storm heat crop bird tax law march study".split()
-TRAIN, VALIDATION, BATCH = 27, 9, 8  # neither number is even
-SAME = {"layers": "1", "batch-size": str(BATCH), "epochs": "2", "learning-rate": "1e-3"}
-PLAIN = {"dropout": 0, "trace": True}
-RESUMED = {"dropout": 0.3, "stream": True, "checkpoint-every": 3}
-HANGS = 240  # seconds: a busy machine may be slow, but the processes would wait 300 s for one that is dead
+LESSON = ROOT / "notebooks" / "13_beyond_one_machine.ipynb"
+TWO = two_processes.__file__
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run"]
+SMALL = {"layers": 1, "batch_size": 8, "epochs": 2, "save_every": 3}
+WITH_DROPOUT = {**SMALL, "rows": 52, "dropout": 0.3}
+LAST = {3: 54, 1: 52}  # rows in the last batch of an epoch: how many tweets to begin with
+HANGS = 240  # seconds: a busy machine may be slow
 
 
 @pytest.fixture(scope="module", autouse=True)
-def own_cache(tmp_path_factory):
-    """`datasets` leaves a file in its cache for each file it streams; here in a temporary folder."""
+def small():
+    """The course's own tweets, and a small network."""
     with pytest.MonkeyPatch.context() as patch:
-        folder = str(tmp_path_factory.mktemp("datasets"))
-        patch.setattr(datasets.config, "HF_DATASETS_CACHE", folder)
-        patch.setenv("HF_DATASETS_CACHE", folder)
+        patch.delenv("TWEETS_CSV", raising=False)
+        patch.setattr(train, "load", two_processes.load_small)
         yield
 
 
-@pytest.fixture(scope="module")
-def tweets(tmp_path_factory):
-    """Short tweets, so many of each part, with a retweet now and then and with what CSV readers stumble over."""
-    draw = random.Random(0)
-    wanted, rows = Counter(train=TRAIN, validation=VALIDATION), []
-    while wanted.total():
-        message = " ".join(draw.sample(WORDS, 5)) + draw.choice(["", "", ", NA", ' "quoted"', "\nsecond line"])
-        if rows and draw.random() < 0.2:
-            message = f"RT @{draw.choice(WORDS)}: {draw.choice(rows)['message']}"
-        part = train.part_of(message)
-        if wanted[part]:
-            wanted[part] -= 1
-            rows.append({"sentiment": draw.randrange(-1, 3), "message": message, "tweetid": len(rows)})
-    path = tmp_path_factory.mktemp("tweets") / "tweets.csv"
-    pd.DataFrame(rows).to_csv(path, index=False)
-    return path
+def options(out, **chosen):
+    return [f"--{name}={value}" for name, value in {"out": out, **chosen}.items()]
 
 
-def command(tweets, out, **options):
-    flags = [f"--{key}" for key, value in options.items() if value is True]
-    values = [f"--{key}={value}" for key, value in {**SAME, **options}.items() if value is not True]
-    return ["--cpu", f"--tweets={tweets}", f"--out={out}", *values, *flags]
-
-
-def here(*args):
+def here(script, *args):
     """Run the script in this process, as one process of one."""
-    before, threads = signal.getsignal(signal.SIGTERM), torch.get_num_threads()
-    argv, sys.argv = sys.argv, [SCRIPT, *args]
+    threads, argv, sys.argv = torch.get_num_threads(), sys.argv, [script.__name__, *args]
     try:
         torch.set_num_threads(1)
-        train.main()
+        script.main(train.arguments())
     finally:
         sys.argv = argv
         torch.set_num_threads(threads)
-        signal.signal(signal.SIGTERM, before)
         AcceleratorState._reset_state(reset_partial_state=True)
         GradientState._reset_state()
 
 
-def on_two(launcher, *args):
-    """Start two processes that talk over the loopback interface only; return the exit status and what they printed.
+def run(*command):
+    """Return the exit status of a command and what it printed; none of the processes that it starts outlives the call.
 
-    None of them outlives the call.
+    They talk over the loopback interface only.
     """
-    loopback = "lo0" if sys.platform == "darwin" else "lo"
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": loopback}
-    command = [sys.executable, *launcher, *args]
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
+    env |= {"PET_LOCAL_ADDR": "127.0.0.1", "GLOO_SOCKET_IFNAME": "lo0" if sys.platform == "darwin" else "lo"}
+    if command[0] == "unshare":  # two hosts find each other by name
+        del env["PET_LOCAL_ADDR"], env["GLOO_SOCKET_IFNAME"]
+    env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
+    env.setdefault("ACCELERATE_USE_CPU", "true")
     process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         output = process.communicate(timeout=HANGS)[0]
@@ -105,190 +81,238 @@ def on_two(launcher, *args):
     return process.returncode, output
 
 
+def losses(out):
+    if (out / "losses.json").exists():
+        return json.loads((out / "losses.json").read_text())
+    (path,) = out.glob("step_*/progress.json")
+    return json.loads(path.read_text())["losses"]
+
+
 def assert_same(one, other, tolerance):
-    """The same losses, scores and weights."""
-    then, now = (json.loads((out / "result.json").read_text()) for out in (one, other))
-    assert len(then["losses"]) == then["step"] == now["step"]
-    assert now["losses"] == pytest.approx(then["losses"], abs=tolerance)
-    assert now["scores"] == [pytest.approx(scores, abs=1e-9) for scores in then["scores"]]
+    """The same losses and weights."""
+    assert losses(one) and losses(other) == pytest.approx(losses(one), abs=tolerance)
     then, now = (load_file(out / "model" / "model.safetensors") for out in (one, other))
     assert then.keys() == now.keys()
     for name, weights in then.items():
         torch.testing.assert_close(now[name], weights, rtol=0, atol=tolerance, msg=lambda text, name=name: name + text)
 
 
-def noted(out, ranks):
-    """Which rows each process noted, as (part, step, row)."""
-    lines = [(out / f"rows_{rank}.csv").read_text().split() for rank in range(ranks)]
-    return [[(part, int(step), int(row)) for part, step, row in (line.split(",") for line in own)] for own in lines]
-
-
 @pytest.fixture(scope="module")
-def trained(tweets, tmp_path_factory):
+def trained(tmp_path_factory):
     """All trainings on two processes that nothing disturbs, one after the other: to start takes longer than to train."""
-    parts = pd.read_csv(tweets, keep_default_na=False)["message"].map(train.part_of)
     folder = tmp_path_factory.mktemp("trained")
-    rows = {last: int((parts == "train").cumsum().searchsorted(TRAIN - 3 + last)) + 1 for last in (3, 1)}
-    each = [command(tweets, folder / f"two, {last}", rows=rows[last], **PLAIN) for last in (3, 1)]
-    each += [command(tweets, folder / "whole", **RESUMED)]
-    status, output = on_two([], TWO, json.dumps(each))
+    each = [("train", options(folder / "two", **SMALL, rows=52, dropout=0))]
+    each += [
+        ("exact", options(folder / f"exact, {last}", **SMALL, rows=rows, dropout=0)) for last, rows in LAST.items()
+    ]
+    each += [("train", options(folder / "whole", **WITH_DROPOUT))]
+    status, output = run(sys.executable, TWO, json.dumps(each))
     assert status == 0, output
-    assert output.count("processes: 2, with 4 rows a step each") == 3 and output.count("epoch 2:") == 3
-    return folder, rows
+    assert output.count("processes: 2; ") == 4 and output.count("epoch 2: macro-F1") == 2
+    return folder, output
 
 
-@pytest.fixture(scope="module", params=[3, 1], ids=lambda last: f"last batch of {last}")
-def runs(request, tweets, trained):
-    """The same training on one process and on two: their folders, and which rows of the file it was."""
-    folder, rows = trained[0], trained[1][request.param]
-    args = Namespace(stream=False, tweets=tweets, rows=rows)
-    expected = {part: [row["row"] for row in train.read(args, part)] for part in ("train", "validation")}
-    assert len(expected["train"]) % BATCH == request.param
-    one = folder / f"one, {request.param}"
-    here(*command(tweets, one, rows=rows, **PLAIN))
-    return one, folder / f"two, {request.param}", expected
+def test_the_script_can_be_held_in_the_head():
+    text = (ROOT / "notebooks" / "train.py").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 120 and max(map(len, text.splitlines())) <= 120
+    shown = [output for cell in nbformat.read(LESSON, 4).cells for output in cell.get("outputs", [])]
+    assert f"```python\n{text}```" in [output.get("data", {}).get("text/markdown") for output in shown]
 
 
-def test_two_processes_end_where_one_does(runs):
-    # with Adam, rounding in the gradients (1e-7) may grow to this much in the weights, of a learning rate of 1e-3
-    assert_same(*runs[:2], tolerance=2e-5)
-    body = load_file(f"{train.checkpoint('bert-base-uncased', 'embedded')}/model-00001-of-00002.safetensors")
-    name = "encoder.layer.0.output.dense.weight"
-    begin = next(weights for key, weights in body.items() if key.endswith(name))
-    end = load_file(runs[1] / "model" / "model.safetensors")[f"bert.{name}"]
-    assert (end - begin).abs().max() > 1e-3  # they did move
+# rounding in the gradients (1e-7) grows to this much in the weights, of a learning rate of 1e-3
+ROUNDING = 2e-4
 
 
-def test_every_row_once_an_epoch_over_all_processes(runs):
-    *folders, expected = runs
-    steps = -(-len(expected["train"]) // BATCH)
-    for out, ranks in zip(folders, (1, 2)):
-        every = list(itertools.chain(*noted(out, ranks)))
-        for epoch in range(2):
-            seen = [row for part, step, row in every if part == "train" and step // steps == epoch]
-            assert sorted(seen) == expected["train"]
-            asked = [row for part, step, row in every if part == "validation" and step == (epoch + 1) * steps]
-            assert sorted(asked) == expected["validation"]
-    # in each step the same rows; on two processes half of them each, and what the last batch has
-    alone, together = noted(folders[0], 1)[0], noted(folders[1], 2)
-    assert set(alone) == set(itertools.chain(*together))
-    sizes = [Counter(step for part, step, _ in own if part == "train") for own in together]
-    last = len(expected["train"]) % BATCH
-    assert [(own[0], own[steps - 1]) for own in sizes] == [(4, -(-last // 2)), (4, last // 2)]
-    result = json.loads((folders[1] / "result.json").read_text())
-    assert [scores["rows"] for scores in result["scores"]] == [len(expected["validation"])] * 2
+def test_two_processes_end_where_one_does(trained, tmp_path):
+    here(train, *options(tmp_path / "one", **SMALL, rows=52, dropout=0))
+    assert_same(tmp_path / "one", trained[0] / "two", tolerance=ROUNDING)
+    first, *_, last = losses(tmp_path / "one")
+    assert abs(last - first) > 0.01  # they did move
 
 
-@pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("world", [1, 2, 3, 4, 50])
-def test_shares_are_the_whole(stream, world, tweets):
-    rows = train.read(Namespace(stream=stream, tweets=str(tweets), rows=None), "train")
-    everything = [row["row"] for row in rows]
-    assert len(everything) == len(set(everything)) == TRAIN
-    orders = []
-    for epoch, skip in [(None, 0), (0, 0), (1, 0), (1, 2 * world)]:
-        alone = [row["row"] for row in train.share(rows, 0, 1, seed=5, epoch=epoch, skip=skip)]
-        shares = [
-            [row["row"] for row in train.share(rows, rank, world, seed=5, epoch=epoch, skip=skip)]
+@pytest.mark.parametrize("last", LAST, ids=lambda last: f"last batch of {last}")
+def test_exactly_every_row_counts_once(last, trained, tmp_path, capsys):
+    here(exact, *options(tmp_path / "one", **SMALL, rows=LAST[last], dropout=0))
+    (rows, counted) = re.search(
+        r"processes: 1; (\d+) rows, 2 epochs; rows in the loss: (\d+)", capsys.readouterr().out
+    ).groups()
+    assert int(rows) % SMALL["batch_size"] == last and int(counted) == 2 * int(rows)
+    assert f"processes: 2; {rows} rows, 2 epochs; rows in the loss: {counted}" in trained[1]
+    assert_same(tmp_path / "one", trained[0] / f"exact, {last}", tolerance=ROUNDING)
+
+
+@pytest.mark.parametrize("size", [1, 3, 8, 40])
+@pytest.mark.parametrize("world", [1, 2, 3, 50])
+def test_shares_are_the_whole(size, world):
+    rows = list(range(27))
+    for epoch in range(3):
+        every = [
+            row
+            for batch in exact.batches(rows, size, epoch)
             for rank in range(world)
+            for row in exact.share(batch, rank, world)
         ]
-        dealt = [row for deal in itertools.zip_longest(*shares) for row in deal if row is not None]
-        assert dealt == alone  # together, batch by batch, what one process has alone
-        orders.append(alone)
-    assert orders[0] == everything != orders[1] != orders[2]
-    assert sorted(orders[0]) == sorted(orders[1]) == sorted(orders[2])
-    assert orders[3] == orders[2][2 * world :]
+        assert sorted(every) == rows
+    assert list(exact.batches(rows, size, 0)) != list(exact.batches(rows, size, 1))
 
 
-def test_both_ways_of_reading_agree(tweets):
-    for part, rows in itertools.product(("train", "validation"), (None, 15)):
-        listed, streamed = (
-            [
-                (row["row"], row["message"], row["label"])
-                for row in train.read(Namespace(stream=stream, tweets=str(tweets), rows=rows), part)
-            ]
-            for stream in (False, True)
+@pytest.mark.parametrize("sizes", [(4, 4), (4, 3), (1, 0), (3, 3, 1)])
+def test_the_parts_of_the_mean_are_the_mean(sizes):
+    """What DistributedDataParallel does with them: it averages over processes."""
+    from transformers.modeling_outputs import SequenceClassifierOutput
+
+    torch.manual_seed(1)
+    layer = torch.nn.Linear(3, 4)
+    x, labels = torch.randn(sum(sizes), 3), torch.randint(4, (sum(sizes),))
+    whole = torch.autograd.grad(torch.nn.functional.cross_entropy(layer(x), labels), layer.weight)[0]
+    parts = []
+    for own, answers in zip(x.split(sizes), labels.split(sizes)):
+        inputs = {"x": own, "labels": answers} if len(own) else {"x": x[:1], "labels": torch.tensor([-100])}
+        loss = exact.part_of_the_mean(
+            lambda x: SequenceClassifierOutput(logits=layer(x)), inputs, sum(sizes), len(sizes)
         )
-        assert listed == streamed and listed
+        parts.append(torch.autograd.grad(loss, layer.weight)[0])
+    torch.testing.assert_close(torch.stack(parts).mean(0), whole)
 
 
 def test_retweets_are_in_the_part_of_their_tweet():
-    tweet = "Coal is over, says the minister https://t.co/abc"
-    for other in (f"RT @someone: {tweet}", f"rt @x: RT @y: {tweet}"[6:], tweet.upper().split(" HTTPS")[0], tweet + "9"):
-        assert train.part_of(other) == train.part_of(tweet)
-    parts = Counter(train.part_of(f"tweet number {n}") for n in range(2000))
-    assert 0.15 < parts["validation"] / parts.total() < 0.25
+    class Tokenizer:
+        def __call__(self, texts, **kwargs):
+            return {"input_ids": texts}
+
+    class Args:
+        rows = 400
+
+    parts = [
+        {re.sub(r"^(RT @\w+:\s*)+|http\S*", "", row["input_ids"]).lower()[:50] for row in part}
+        for part in train.read(Args, Tokenizer())
+    ]
+    assert parts[0] and parts[1] and not parts[0] & parts[1]
 
 
-def test_resume_equals_no_interruption(tweets, tmp_path, monkeypatch):
+def test_resume_equals_no_interruption(tmp_path, monkeypatch):
     """One process, dropout on, stopped in the middle of the second epoch."""
-    options = {"dropout": 0.3, "checkpoint-every": 2}
-    here(*command(tweets, tmp_path / "whole", **options))
+    here(train, *options(tmp_path / "whole", **WITH_DROPOUT))
 
     class Killed(Exception):
         pass
 
+    reduce, calls = train.Accelerator.reduce, []
+
     def killed_at_7(self, *args, **kwargs):
-        if self.step == 7:  # the last checkpoint is at 6
+        calls.append(1)
+        if len(calls) == 8:  # the last checkpoint is at 6
             raise Killed
-        return reduce(self.accelerator, *args, **kwargs)
-
-    reduce, init = train.Accelerator.reduce, train.Training.__init__
-
-    def init_and_watch(self, args, accelerator):
-        init(self, args, accelerator)
-        monkeypatch.setattr(accelerator, "reduce", lambda *a, **k: killed_at_7(self, *a, **k))
+        return reduce(self, *args, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(train.Training, "__init__", init_and_watch)
+        patch.setattr(train.Accelerator, "reduce", killed_at_7)
         with pytest.raises(Killed):
-            here(*command(tweets, tmp_path / "killed", **options))
+            here(train, *options(tmp_path / "killed", **WITH_DROPOUT))
     assert [folder.name for folder in (tmp_path / "killed").glob("step_*")] == ["step_000006"]
     torch.manual_seed(99)  # whatever the generators hold now
-    here(*command(tweets, tmp_path / "killed", resume=True, **options))
+    here(train, *options(tmp_path / "killed", **WITH_DROPOUT))
     assert_same(tmp_path / "whole", tmp_path / "killed", tolerance=1e-7)
 
 
-def test_a_dead_rank_ends_the_run_and_the_rest_is_made_up(trained, tweets, tmp_path):
-    """Two processes, streaming, dropout on: one killed in the middle of an epoch, the run goes on from the checkpoint."""
+def test_a_finished_run_is_scored_again_and_another_one_refused(trained, capsys):
+    out = trained[0] / "two"
+    before = losses(out)
+    here(train, *options(out, **SMALL, rows=52, dropout=0))
+    printed = capsys.readouterr().out
+    assert f"steps done: {len(before)}" in printed and "epoch 2: macro-F1" in printed and "epoch 1" not in printed
+    assert losses(out) == before
+    with pytest.raises(AssertionError, match="holds a run with other settings: choose another --out"):
+        here(train, *options(out, **{**SMALL, "batch_size": 16}, rows=52, dropout=0))
+
+
+def test_every_prediction_is_gathered_once(trained):
+    """An odd number of rows for validation, on two processes."""
+    printed = re.findall(r"epoch \d: macro-F1 (\S+) on (\d+) rows for validation", trained[1])
+    assert {int(rows) % 2 for _, rows in printed} == {1}
+
+    class Args:
+        rows = 52
+
+    tokenizer = train.AutoTokenizer.from_pretrained(train.checkpoint("bert-base-uncased", "embedded"))
+    rows = train.read(Args, tokenizer)[1]
+    assert {int(count) for _, count in printed} == {len(rows)}
+    model = train.AutoModelForSequenceClassification.from_pretrained(trained[0] / "two" / "model").eval()
+    with torch.no_grad():
+        predictions = [model(torch.tensor([row["input_ids"]])).logits.argmax().item() for row in rows]
+    score = train.f1_score([row["label"] for row in rows], predictions, average="macro")
+    assert f"{score:.2f}" == printed[1][0]
+
+
+@pytest.mark.slow
+def test_torchrun_starts_a_killed_run_again(trained, tmp_path):
+    """Dropout on: one of two processes is killed in the middle of an epoch, and both start again from the checkpoint."""
     out = tmp_path / "killed"
-    status, output = on_two(TORCHRUN, TWO, "--dies", "7", *command(tweets, out, **RESUMED))
-    assert status != 0
-    left = [
-        process for process in psutil.process_iter(["cmdline"]) if str(out) in " ".join(process.info["cmdline"] or [])
-    ]
+    command = [*TORCHRUN, "--max-restarts", "1", "--nproc-per-node", "2", TWO, "--dies", "7"]
+    status, output = run(*command, *options(out, **WITH_DROPOUT))
+    assert status == 0, output
+    assert re.findall(r"steps done: (\d+)", output) == ["0", "6"]
+    left = [one for one in psutil.process_iter(["cmdline"]) if str(out) in " ".join(one.info["cmdline"] or [])]
     assert not left
-    kept = train.newest(out)
-    assert kept and kept.name == "step_000006" and not (out / "result.json").exists(), output
-    what = "another process died or fell silent, or this one was told to stop"
-    assert f"process 0: {what}; add --resume to go on from {kept}" in output, output
-    status, output = on_two(ACCELERATE, SCRIPT, *command(tweets, out, resume=True, **RESUMED))
-    assert status == 0 and "begins after step 6" in output, output
     assert_same(trained[0] / "whole", out, tolerance=1e-6)
 
 
-def test_what_does_not_fit_is_said_in_one_line(tweets, tmp_path, capsys):
-    def said(*args):
-        with pytest.raises(SystemExit) as stopped:
-            here(*args)
-        assert stopped.value.code == 2
-        (line,) = capsys.readouterr().err.strip().splitlines()
-        return line
-
-    one = tmp_path / "one"
-    here(*command(tweets, one, epochs=1))
-    capsys.readouterr()
-    assert "no checkpoint in" in said(*command(tweets, tmp_path / "none", resume=True))
-    assert "add --resume to go on" in said(*command(tweets, one))
-    line = said(*command(tweets, one, resume=True, **{"batch-size": 16, "epochs": 1}))
-    assert "other settings: batch_size 8, now 16" in line and "epochs" not in line
-    assert "cannot share 0 rows" in said(*command(tweets, tmp_path / "none", **{"batch-size": 0}))
-    assert "choose more --rows" in said(*command(tweets, tmp_path / "none", rows=1))
-    assert "no such file" in said(*command(tmp_path / "missing.csv", tmp_path / "none"))
-    assert "missing.csv" in said(*command(tmp_path / "missing.csv", tmp_path / "none", stream=True))
+def network_namespaces():
+    command = ["unshare", "--map-root-user", "--net", "--uts", "--mount", "ip", "link", "add", "one", "type", "veth"]
+    return (
+        bool(shutil.which("unshare") and shutil.which("ip") and shutil.which("nsenter"))
+        and not subprocess.run([*command, "peer", "name", "two"], capture_output=True).returncode
+    )
 
 
-@pytest.mark.parametrize("world, size", [(3, 8), (16, 8), (2, 7)])
-def test_a_batch_that_cannot_be_shared(world, size):
-    with pytest.raises(train.Stop, match=f"{world} processes cannot share {size} rows: choose a multiple"):
-        train.Training(Namespace(batch_size=size), Namespace(process_index=0, num_processes=world))
+@pytest.mark.slow
+@pytest.mark.skipif(not network_namespaces(), reason="not permitted to make network namespaces here")
+def test_two_hosts_end_where_two_processes_do(trained, tmp_path):
+    """The lesson's line for several machines, with the number of processes and the script's options changed."""
+    text = "\n".join(cell.source for cell in nbformat.read(LESSON, 4).cells)
+    line = re.search(r"^torchrun --nnodes 2 .*?--out /shared/run$", text, flags=re.M | re.S)[0]
+    assert "--nproc-per-node 8" in line and "--rdzv-endpoint first:29500" in line
+    arguments = " ".join(f"'{option}'" for option in options(tmp_path / "run", **SMALL, rows=52, dropout=0))
+    line = line.replace("--nproc-per-node 8", "--nproc-per-node 1").replace("--out /shared/run", arguments)
+    line = line.replace("train.py", f"{TWO} --dies -1")
+    unshare = ["unshare", "--map-root-user", "--net", "--uts", "--mount"]
+    status, output = run(*unshare, "bash", str(ROOT / "tests" / "two_hosts.sh"), line)
+    assert status == 0 and "processes: 2; " in output, output
+    assert_same(trained[0] / "two", tmp_path / "run", tolerance=1e-6)
+
+
+SAYS_WHO = """
+from accelerate import Accelerator, notebook_launcher
+def function(**chosen):
+    accelerator = Accelerator(**chosen)
+    print(f"process {accelerator.process_index} of {accelerator.num_processes}")
+"""
+
+
+@pytest.mark.slow
+def test_the_notebook_launcher_starts_processes(tmp_path):
+    """As the lesson says, with the processor in place of GPUs; in a process of its own, because it forks."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (tmp_path / "cells.py").write_text(f"{SAYS_WHO}notebook_launcher(function, num_processes=2, use_port='{port}')\n")
+    status, output = run(sys.executable, str(tmp_path / "cells.py"))
+    assert status == 0 and sorted(re.findall("process . of .", output)) == ["process 0 of 2", "process 1 of 2"], output
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(torch.cuda.is_available(), reason="with GPUs, they find each other")
+def test_without_cpu_two_processes_do_not_find_each_other(tmp_path, monkeypatch):
+    """The lesson's warning holds for this version of Accelerate."""
+    (tmp_path / "alone.py").write_text(f"{SAYS_WHO}function()\n")
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "false")
+    status, output = run(*TORCHRUN, "--nproc-per-node", "2", str(tmp_path / "alone.py"))
+    assert status == 0 and re.findall("process . of .", output) == ["process 0 of 1"] * 2, output
+
+
+def test_the_prepared_loader_keeps_its_generator():
+    """Without one of its own, making an iterator draws from torch's generator, and dropout after a resume would differ."""
+    loader = DataLoaderShard(list(range(8)), batch_size=2, generator=torch.Generator())
+    state = torch.get_rng_state()
+    iter(train.DataLoader(list(range(8)), shuffle=True, generator=torch.Generator()))
+    assert torch.equal(torch.get_rng_state(), state) and loader.generator is not None
