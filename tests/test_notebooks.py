@@ -56,7 +56,7 @@ def test_stored_outputs_are_clean(path):
 @pytest.mark.parametrize("path", LESSONS + APPENDICES, ids=short)
 def test_cells_are_short(path):
     lines = [len(cell.source.strip().splitlines()) for cell in cells(path, "code") if "set-up" not in tags(cell)]
-    assert statistics.median(lines) <= 5
+    assert statistics.median(lines) <= (5 if path in CORE else 8)  # Part 3 times whole functions
     assert max(lines) <= 15
 
 
