@@ -167,7 +167,8 @@ def test_the_repaired_classifier_is_kept_beside_the_other(lesson):
 
 
 @pytest.mark.slow
-def test_lesson_08s_classifier_is_known_by_its_rows(lesson):
+def test_lesson_08s_classifier_is_known_by_its_rows(lesson, monkeypatch):
+    monkeypatch.chdir(ROOT / "notebooks")  # the lesson's paths are relative
     (cell,) = (c for c in nbformat.read(LESSON, as_version=4).cells if c.id == "09-b3")
     names = dict(lesson)
     saved = lesson["folder"] / "classifier"
