@@ -25,6 +25,7 @@ import dataclasses
 import functools
 import multiprocessing
 import re
+import sys
 import time
 from pathlib import Path
 
@@ -36,6 +37,9 @@ from sklearn.cluster import KMeans
 from training import BATCH_SIZE, NAMES, ROOT, Data, class_weights, classifier, device, encode, fit, predict, scores
 
 from transfer_learning import checkpoint
+
+sys.path.append(str(ROOT / "tools"))
+from environment import machine
 
 TABLE, SETTINGS = ROOT / "data" / "repair.csv", ROOT / "data" / "repair_settings.csv"
 CACHE = ROOT / "build" / "repair"
@@ -357,7 +361,6 @@ def main():
     if args.show:
         return show(pd.read_csv(table_file))
     started, seeds = time.perf_counter(), range(args.seeds)
-    machine = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
     checkpoint("bert-base-uncased")  # assembled once, not by each process
     with multiprocessing.get_context("spawn").Pool(args.jobs, threads, [1 if args.jobs > 1 else 0]) as pool:
 
@@ -379,7 +382,7 @@ def main():
             pd.DataFrame(tried).to_csv(settings_file, index=False, lineterminator="\n")
         print(f"after {time.perf_counter() - started:.0f} s: {best}", flush=True)
         (results,) = run([best], ("dev", "test", *["sealed"] * args.sealed))
-    rows = [[*row, machine] for own, _ in results for row in own]
+    rows = [[*row, machine()] for own, _ in results for row in own]
     columns = ["seed", "stage", "file", "class", "n", "right", "macro_f1", "machine"]
     table = pd.DataFrame(rows, columns=columns)
     table.to_csv(table_file, index=False, lineterminator="\n")
