@@ -465,7 +465,7 @@ def scores(arguments):
     if args.jobs > 1:
         context = multiprocessing.get_context("spawn")  # a forked process cannot use a GPU
         with context.Pool(min(args.jobs, max(1, len(tasks)))) as pool:
-            for rows in pool.imap_unordered(score, tasks):
+            for rows in pool.imap(score, tasks):
                 keep(rows)
     else:
         for path, way, seeds, most, threads in tasks:
