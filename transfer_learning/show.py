@@ -145,8 +145,11 @@ def _panels(words, values, titles):
         ax.set_yticks(range(len(row)), names)
         ax.set(title=title, xlim=(0, 1))
         ax.invert_yaxis()
-    for ax in axes[-1]:
+    for ax in axes.flat[max(0, len(titles) - 2) : len(titles)]:  # the lowest of each column
         ax.set_xlabel("probability")
+        ax.tick_params(labelbottom=True)
+    for ax in axes.flat[len(titles) :]:
+        ax.set_visible(False)
     return figure
 
 
