@@ -6,10 +6,9 @@ from collections import Counter
 from hashlib import sha256
 from types import SimpleNamespace
 
-import nbformat
 import pytest
 import torch
-from conftest import ROOT
+from conftest import code_cells
 
 EPOCHS = 2
 SKIPPED = {"l08-d2"}  # a widget, which needs a kernel
@@ -40,12 +39,11 @@ def lesson(tmp_path_factory):
     patch.delenv("TWEETS_CSV", raising=False)
     picture = SimpleNamespace(update=lambda figure: None)
     names = {"display": lambda display_id: picture, "__name__": "lesson"}
-    (path,) = (ROOT / "notebooks").glob("08_*.ipynb")
-    cells = nbformat.read(path, as_version=4).cells
+    cells = code_cells("08")
     names["saving"] = [cell for cell in cells if cell.id in ("l08-82", "l08-d4")]
     try:
         for cell in cells:
-            if cell.cell_type != "code" or "set-up" in cell.metadata.get("tags", []) or cell.id in SKIPPED:
+            if cell.id in SKIPPED:
                 continue
             source = cell.source.replace("EPOCHS = 4", f"EPOCHS = {EPOCHS}")
             source += FEWER_ROWS if cell.id == "l08-08" else ""

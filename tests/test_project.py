@@ -2,10 +2,9 @@
 
 import json
 
-import nbformat
 import pandas as pd
 import pytest
-from conftest import ROOT
+from conftest import ROOT, code_cells
 
 from transfer_learning import load_texts
 from transfer_learning.check import hw11_project
@@ -32,11 +31,10 @@ def run(path, folder, monkeypatch, until=None, **names):
     for name, value in settings.items():
         monkeypatch.setenv(name, str(value))
     found = {"display": lambda *things: None}
-    for cell in nbformat.read(LESSON, as_version=4).cells:
-        if cell.cell_type == "code" and "set-up" not in cell.metadata.get("tags", []):
-            exec(compile(cell.source, cell.id, "exec"), found)
-            if until and until in found:
-                break
+    for cell in code_cells("11"):
+        exec(compile(cell.source, cell.id, "exec"), found)
+        if until and until in found:
+            break
     return found
 
 

@@ -6,17 +6,15 @@ import re
 import sys
 from hashlib import sha256
 
-import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT
+from conftest import ROOT, code_cells
 
 from transfer_learning import LABELS
 
 sys.path.append(str(ROOT / "benchmarks"))
 DATA = ROOT / "data"
-(LESSON,) = (ROOT / "notebooks").glob("10_*.ipynb")
 
 
 # Choosing texts
@@ -123,9 +121,7 @@ def lesson(tmp_path_factory):
     patch.chdir(ROOT / "notebooks")
     names = {"__name__": "lesson"}
     try:
-        for cell in nbformat.read(LESSON, as_version=4).cells:
-            if cell.cell_type != "code" or "set-up" in cell.metadata.get("tags", []):
-                continue
+        for cell in code_cells("10"):
             source = cell.source
             if cell.id == "09-04":
                 source += "\ntest, train = test[:12], train[:40]"
@@ -169,7 +165,7 @@ def test_the_repaired_classifier_is_kept_beside_the_other(lesson):
 @pytest.mark.slow
 def test_lesson_08s_classifier_is_known_by_its_rows(lesson, monkeypatch):
     monkeypatch.chdir(ROOT / "notebooks")  # the lesson's paths are relative
-    (cell,) = (c for c in nbformat.read(LESSON, as_version=4).cells if c.id == "09-b3")
+    (cell,) = (c for c in code_cells("10") if c.id == "09-b3")
     names = dict(lesson)
     saved = lesson["folder"] / "classifier"
     lesson["before"].save_pretrained(saved)
@@ -178,9 +174,8 @@ def test_lesson_08s_classifier_is_known_by_its_rows(lesson, monkeypatch):
         (saved / "trained_on.json").write_text(json.dumps({"sha256": text, "rows": 40}))
         exec(cell.source, names)
         assert names["known"] is known
-    (part_of_08,) = (ROOT / "notebooks").glob("08_*.ipynb")
     assert re.search(
         r'sha256\("\\n"\.join\(train\["message"\]\)',
-        "".join(c.source for c in nbformat.read(part_of_08, as_version=4).cells),
+        "".join(c.source for c in code_cells("08")),
     )
     assert list(LABELS.values()) == names["names"]
