@@ -207,7 +207,7 @@ class ForkServer:
 
     def __init__(self, index, imports, hidden=(), unsafe=False, limits=LIMITS):
         self.index, self.hidden, self.unsafe = index, hidden, unsafe
-        self.settings = {**limits, "imports": imports, "sandbox": not unsafe, "temporary": ["/tmp", "/dev/shm"]}
+        self.settings = {**limits, "imports": imports, "sandbox": not unsafe, "temporary": ["/tmp", "/dev/shm"], "root": str(ROOT)}
         self.process = self.control = self.folder = None
 
     def start(self):

@@ -80,8 +80,11 @@ def run(fd, settings, snapshot):
         for standard in range(3):
             os.dup2(null, standard)
         set_limits(settings)
-        work = os.path.join(settings["temporary"][0], "work")
+        # as in the course's own folder: a homework reads ../../data
+        temporary = settings["temporary"][0]
+        work = os.path.join(temporary, "exercises", "work")
         os.makedirs(work)
+        os.symlink(os.path.join(settings["root"], "data"), os.path.join(temporary, "data"))
         os.chdir(work)
         sys.path.insert(0, "")
         shell = make_shell(snapshot)

@@ -8,7 +8,7 @@ source of `spoil` becomes part of that answer, so it must stand alone.
 def spoil(answer):
     """Return something of the same type that no check may accept, or None for a type that has no rule here.
 
-    A function becomes one whose results are spoiled, a data loader one that shuffles.
+    A function becomes one whose results are spoiled, a data loader one that shuffles, a path one that leads nowhere.
     """
     if hasattr(answer, "iloc"):  # a DataFrame or Series
         return answer.iloc[:-1]
@@ -20,6 +20,8 @@ def spoil(answer):
         return tuple(map(spoil, answer))
     if isinstance(answer, list):
         return answer[:-1]
+    if isinstance(answer, str) or hasattr(answer, "__fspath__"):
+        return type(answer)(f"{answer} (spoiled)")
     if isinstance(answer, (int, float)) or hasattr(answer, "dtype"):
         return answer + 1
     if callable(answer):
