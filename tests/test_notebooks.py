@@ -190,7 +190,7 @@ def test_what_stands_in_several_places_comes_from_one(tmp_path):
 
     for name in ("notebooks", "solutions", "exercises"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
-    for name in ("README.md", "teaching.md", "pyproject.toml"):
+    for name in ("README.md", "teaching.md", "mistakes.md", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path / name)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     course.main(tmp_path)
@@ -202,32 +202,40 @@ def test_what_stands_in_several_places_comes_from_one(tmp_path):
     for path in few:
         text = (tmp_path / path.relative_to(ROOT)).read_text(encoding="utf-8")
         assert text.count("github.com/someone/a-course.git") == 1
-        assert (
-            f"/github/someone/a-course/blob/main/{path.parent.relative_to(ROOT).as_posix().replace('solutions', 'exercises')}"
-            in text
-        )
+        place = path.relative_to(ROOT).as_posix().replace("solutions", "exercises")
+        assert text.count(f"/github/someone/a-course/blob/main/{place}") == 1
+        badge = next(cell for cell in cells(tmp_path / path.relative_to(ROOT), "markdown") if "badge" in tags(cell))
+        (picture,) = re.findall(r"\[!\[Open in Colab\]\((.+?)\)\]", badge.source)
+        assert (path.parent / picture).exists()  # a file of the course, there without network
+    course.main(tmp_path, new_repository="")
+    for path in [*few, ROOT / "pyproject.toml"]:
+        assert (tmp_path / path.relative_to(ROOT)).read_bytes() == before[tmp_path / path.relative_to(ROOT)]
 
 
-def test_the_teachers_page_knows_each_lesson_and_each_mistake():
+def test_while_the_course_has_no_address_no_notebook_points_to_one():
     import course
 
-    from transfer_learning.check import MISCONCEPTIONS
-
-    page = (ROOT / "teaching.md").read_text(encoding="utf-8")
-    for path in course.lessons():
-        assert re.search(rf"^\| {path.name[:2]} \| .+ \| .+ \|$", page, flags=re.M), path.name
-        assert f"](notebooks/{path.name})\n\n" in page
-        for entry in [*MISCONCEPTIONS.get(f"hw{path.name[:2]}", {}).values(), *MISCONCEPTIONS["any"].values()]:
-            assert f"- **{entry['name']}**: {entry['why']}" in page
+    for path in ALL:
+        text = path.read_text(encoding="utf-8")
+        assert "OWNER/REPO" not in text
+        if not course.repository():
+            assert "colab.research.google.com" not in text and "git clone" not in text
 
 
-@pytest.mark.parametrize("wrong", ["course", "a/b/c", "https://github.com/a/b", ""])
+@pytest.mark.parametrize("path", ALL, ids=short)
+def test_every_picture_is_there_without_network(path):
+    """In text cells; pictures from elsewhere would be broken on a laptop that is offline."""
+    for cell in cells(path, "markdown"):
+        for picture in re.findall(r"!\[[^]]*\]\(([^)]+)\)|<img[^>]+src=[\"']([^\"']+)", cell.source):
+            assert (path.parent / "".join(picture)).exists(), picture
+
+
+@pytest.mark.parametrize("wrong", ["course", "a/b/c", "https://github.com/a/b"])
 def test_a_wrong_repository_changes_nothing(wrong, tmp_path):
     import course
 
-    if wrong:
-        with pytest.raises(SystemExit, match="expected OWNER/REPO"):
-            course.main(tmp_path, new_repository=wrong)
+    with pytest.raises(SystemExit, match="expected OWNER/REPO"):
+        course.main(tmp_path, new_repository=wrong)
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,9 @@
 """Write everything that stands in several places from the one place where it is decided.
 
     python tools/course.py                 set-up cells, Colab badges, the README's lesson table, the teachers' page,
-                                           the exercises
-    python tools/course.py OWNER/REPO      the same, after noting in pyproject.toml where the course lives
+                                           the catalogue of mistakes, the exercises
+    python tools/course.py OWNER/REPO      the same, after noting in pyproject.toml where the course lives;
+                                           "" takes the address out again
 
 A test runs `main` on a copy and finds nothing to change.
 """
@@ -24,24 +25,69 @@ PARTS = {  # the lesson each part begins with
     "08": "Part 2: a classifier of your own",
     "12": "Part 3: further",
 }
+MISTAKES = """\
+# The mistakes that the checks can name
+
+Written by `tools/course.py` from `transfer_learning/check/misconceptions.toml`: name, and why it matters, as learners read it.
+First come the mistakes of any homework, then those of each. *Met most* is a judgement, not a count: no class has been counted
+for it. The three are those that the lesson's own code makes easy, because it does without the step that is forgotten. After
+`python3 start.py grade FOLDER`, `class.html` shows what *your* class met, the most common mistake first."""
 STUB = "# your code here"  # in place of a solution; nbgrader's own raises an error before the check can say something
+
+# The three mistakes of each homework that a teacher should expect first. No class has been counted: it is a judgement, by
+# what the lesson's own code lets people forget. The grader's class.html counts those of a real class.
+MET_MOST = {
+    "hw01": ["special-token-chosen", "generator-ignored", "not-80-10-10"],
+    "hw02": ["vector-shape", "left-in-eval", "gradient-kept"],
+    "hw03": ["copies-before-cleaning", "index-gaps", "text-changed"],
+    "hw04": ["cuts-too-many", "longer-than-needed", "no-special-tokens"],
+    "hw05": ["padded-in-front", "sep-cut-off", "mask-from-ids"],
+    "hw06": ["copies-apart", "retweets-apart", "depends-on-the-index"],
+    "hw07": ["random-order", "mask-from-ids", "fixed-width"],
+    "hw08": ["not-cleared", "not-clipped", "mean-of-batches"],
+    "hw09": ["mean-of-batches", "left-in-eval", "gradients-on"],
+    "hw10": ["positions-not-rows", "least-confident", "ties-not-by-number"],
+    "hw11": ["no-such-folder", "files-missing", "card-scores-differ"],
+    "hw12": ["same-batches", "another-generator", "same-order"],
+    "hw13": ["drops-the-rest", "mean-of-means", "nan-counted"],
+    "any": ["nothing-yet", "raises", "returns-nothing"],
+}
 
 SET_UP = """\
 # @title Set-up (run me)
 import sys
 
 if "google.colab" in sys.modules:  # on Colab: fetch the course; elsewhere there is nothing to do
-    !git clone --quiet --depth 1 https://github.com/{repository}.git /content/course
+{fetch}
     %cd -q /content/course/{folder}
     !pip install --quiet --editable /content/course
     %run /content/course/tools/environment.py"""
-BADGE = (
-    "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
-    "(https://colab.research.google.com/github/{repository}/blob/main/{path})"
-)
+CLONE = """\
+    ![ -d /content/course ] || git clone --quiet --depth 1 https://github.com/{repository}.git /content/course"""
+# The course has no address: `python3 start.py zip` makes the file
+UNPACK = """\
+    import contextlib
+    import zipfile
+    from pathlib import Path
+
+    from google.colab import drive, files
+
+    if not Path("/content/course/start.py").exists():
+        with contextlib.suppress(Exception):  # permission may be refused: then the file is uploaded
+            drive.mount("/content/drive")
+        archive = Path("/content/drive/MyDrive/course.zip")
+        if not archive.exists():
+            print("No course.zip in your Drive. Choose the file on your computer (python3 start.py zip makes it).")
+            archive = next(iter(files.upload()), "")
+        if not zipfile.is_zipfile(archive) or "course/start.py" not in zipfile.ZipFile(archive).namelist():
+            raise SystemExit("Expected course.zip, made by python3 start.py zip. Run this cell again.")
+        zipfile.ZipFile(archive).extractall("/content")"""
+BADGE = "[![Open in Colab]({image})](https://colab.research.google.com/github/{repository}/blob/main/{path})"
+BADGE_IMAGE = "notebooks/images/open_in_colab.svg"
 
 
 def repository(root=ROOT):
+    """Where the course lives on GitHub, "OWNER/REPO"; "" while it lives nowhere."""
     return tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["course"]["repository"]
 
 
@@ -57,28 +103,41 @@ def homework(root=ROOT, folder="solutions"):
     return sorted((root / folder).glob("[0-9][0-9]_*/homework.ipynb"))
 
 
+def set_up_cell(place, repository):
+    """The source of a notebook's first code cell; `place` is the notebook's path inside the course."""
+    fetch = CLONE.format(repository=repository) if repository else UNPACK
+    return SET_UP.format(fetch=fetch, folder=place.parent.as_posix())
+
+
+def badge_cell(place, repository):
+    """The link to Colab, above the set-up cell. Its picture is a file of the course, so it is there without network."""
+    image = link(BADGE_IMAGE, place.parent)
+    source = BADGE.format(image=image, repository=repository, path=place.as_posix())
+    return nbformat.v4.new_markdown_cell(source, id="badge", metadata={"tags": ["badge"]})
+
+
 def write_set_up(path, root):
     """Put into a notebook what is decided elsewhere: badge and set-up, table of lessons, definitions of terms."""
     notebook = nbformat.read(path, as_version=4)
-    place = path.relative_to(root)
+    folder = path.relative_to(root).parent
+    # learners open the exercise, which is made from the solution
+    place = Path(path.relative_to(root).as_posix().replace("solutions/", "exercises/"))
+    notebook.cells = [cell for cell in notebook.cells if "badge" not in cell.metadata.get("tags", [])]
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
         if "set-up" in tags:
             # folded away: on a laptop it does nothing, on Colab a title stands in its place
             cell.metadata["jupyter"], cell.metadata["cellView"] = {"source_hidden": True}, "form"
-            cell.source = SET_UP.format(
-                repository=repository(root), folder=place.parent.as_posix().replace("solutions/", "exercises/")
-            )
-        if "badge" in tags:
-            cell.source = BADGE.format(
-                repository=repository(root), path=place.as_posix().replace("solutions/", "exercises/")
-            )
+            cell.source = set_up_cell(place, repository(root))
         if "lessons" in tags:
-            cell.source = f"{cell.source.split('|')[0]}{lesson_table(root, place.parent)}"
+            cell.source = f"{cell.source.split('|')[0]}{lesson_table(root, folder)}"
         if "glossary" in tags:
             terms = glossary(root)
             entries = [f"**{term}**\n: {terms[term]}" for term in cell.metadata["terms"]]
             cell.source = "\n\n".join([cell.source.split("\n")[0], *entries])
+    if repository(root):
+        at = next(n for n, cell in enumerate(notebook.cells) if "set-up" in cell.metadata.get("tags", []))
+        notebook.cells.insert(at, badge_cell(place, repository(root)))
     nbformat.write(notebook, path)
 
 
@@ -133,9 +192,9 @@ def glossary(root=ROOT):
     return dict(re.findall(r"^\*\*(.+)\*\*\n: (.+) \[\d\d\]", text, flags=re.M))
 
 
-def write_between(path, mark, text):
+def write_between(path, mark, text, indent=""):
     """Put `text` between ``<!-- MARK: written by tools/course.py -->`` and ``<!-- end of MARK -->``."""
-    start, end = f"<!-- {mark}: written by tools/course.py -->\n", f"\n<!-- end of {mark} -->"
+    start, end = f"<!-- {mark}: written by tools/course.py -->\n", f"\n{indent}<!-- end of {mark} -->"
     before, rest = path.read_text(encoding="utf-8").split(start)
     path.write_text(before + start + text + end + rest.split(end, 1)[1], encoding="utf-8")
 
@@ -144,30 +203,46 @@ def write_readme(root):
     write_between(root / "README.md", "lessons", lesson_table(root))
 
 
-def key_points(path):
-    """The lesson's own list of what to remember."""
+def questions(path):
+    """The questions that a lesson asks in bold, as it asks them, each on one line; not those of "Check yourself"."""
+    found = []
     for cell in nbformat.read(path, as_version=4).cells:
-        if found := re.search(r"^## Key points\n+((?:[-*] .*\n?|  .*\n?)+)", cell.source, flags=re.M):
-            return found[1].strip()
-    return ""
+        if cell.cell_type == "markdown":
+            text = re.sub("`[^`]*`", lambda code: code[0].replace("**", "\0"), cell.source)  # ** in code is not bold
+            found += [" ".join(part.split()).replace("\0", "**") for part in text.split("**")[1::2]]
+    return [bold for bold in found if bold.endswith("?") and not re.match(r"\d+\. ", bold)]
 
 
-def _bullets(entries):
-    return "\n".join(f"- **{entry['name']}**: {entry['why']}" for entry in entries.values())
+def mistakes():
+    """The table of mistakes, {homework: {slug: entry}}, in each homework the three that are met most first."""
+    table = tomllib.loads((ROOT / "transfer_learning" / "check" / "misconceptions.toml").read_text(encoding="utf-8"))
+    return {name: {slug: own[slug] for slug in [*MET_MOST[name], *own]} for name, own in table.items()}
+
+
+def _bullets(entries, indent=""):
+    return "\n".join(f"{indent}- **{entry['name']}**: {entry['why']}" for entry in entries)
 
 
 def write_teaching(root):
-    """What a teacher can say about each lesson, and where learners stumble, from the lessons and the checks."""
-    table = ROOT / "transfer_learning" / "check" / "misconceptions.toml"
-    mistakes, parts = tomllib.loads(table.read_text(encoding="utf-8")), []
-    for path in lessons(root):
-        name, minutes, question, write = (part.strip() for part in lesson_row(path, root).split("|")[1:-1])
-        parts.append(f"### {name}\n\n{minutes} minutes. {question}\n\n{key_points(path)}")
-        if own := mistakes.get(f"hw{path.stem[:2]}"):
-            parts.append(f"Where learners stumble in the homework, {write}:")
-            parts.append(_bullets(own))
-    parts.append(f"### In any homework\n\n{_bullets(mistakes['any'])}")
-    write_between(root / "teaching.md", "lesson by lesson", "\n\n".join(parts))
+    """Into the teachers' page: for each lesson with homework, the three mistakes that are met most."""
+    for name, own in mistakes().items():
+        if name != "any":
+            three = _bullets([own[slug] for slug in MET_MOST[name]], "  ")
+            write_between(root / "teaching.md", f"mistakes in homework {name[2:]}", three, "  ")
+
+
+def write_mistakes(root):
+    """The catalogue of mistakes: all that the checks can name."""
+    table, parts = mistakes(), [MISTAKES]
+    parts.append(f"## In any homework\n\n{_bullets(table['any'].values())}")
+    for path in homework(root):
+        name, row = path.parent.name, lesson_row(root / "notebooks" / f"{path.parent.name}.ipynb", root)
+        title = row.split("|")[4].strip()
+        first, rest = [], []
+        for slug, entry in table[f"hw{name[:2]}"].items():
+            (first if slug in MET_MOST[f"hw{name[:2]}"] else rest).append(entry)
+        parts.append(f"## {name[:2]} · {title}\n\nMet most:\n\n{_bullets(first)}\n\nAlso:\n\n{_bullets(rest)}")
+    (root / "mistakes.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
 def write_exercises(root):
@@ -196,8 +271,8 @@ def write_exercises(root):
 
 
 def main(root=ROOT, new_repository=None):
-    if new_repository:
-        if not re.fullmatch(r"[\w.-]+/[\w.-]+", new_repository):
+    if new_repository is not None:
+        if new_repository and not re.fullmatch(r"[\w.-]+/[\w.-]+", new_repository):
             sys.exit(f"expected OWNER/REPO as in github.com/OWNER/REPO, got {new_repository!r}")
         file = root / "pyproject.toml"
         text = re.sub(
@@ -208,6 +283,7 @@ def main(root=ROOT, new_repository=None):
         write_set_up(path, root)
     write_readme(root)
     write_teaching(root)
+    write_mistakes(root)
     write_exercises(root)
 
 
