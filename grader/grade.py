@@ -18,6 +18,7 @@ from pathlib import Path
 
 import nbformat
 from nbformat.v4 import new_output
+from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 
 from transfer_learning import check
@@ -31,6 +32,7 @@ STOP_REASONS = {
     "processes": "stopped: more than {processes} processes",
     "server": "stopped: it took the grading process down",
 }
+NO_ENTRY = {"digest": None, "misconceptions": [], "notes": [], "seconds": None}
 TAMPERED = "not counted: after this notebook had run, its check could be fooled; look at it by hand"
 
 
@@ -72,45 +74,47 @@ def grade(folder, unsafe=False, limits=sandbox.LIMITS, workers=None):
         sandbox.assert_available([folder])
     known = assignments(limits)
     handed_in = submissions.collect(folder, known)
+    submissions.read(handed_in, known)
     records = folder / ".grading"
     records.mkdir(exist_ok=True)
-    if not (records / "gradebook.db").exists():  # without it the points are lost too
-        (records / "results.jsonl").unlink(missing_ok=True)
-    db_url = f"sqlite:///{records / 'gradebook.db'}"
+    db_url, aside = gradebook.open_or_set_aside(records / "gradebook.db")
+    if aside:
+        print(f"The gradebook was damaged: it is now {aside}, and everything is graded again.", file=sys.stderr)
     log = _Log(records / "results.jsonl")
-    pairs = [(submission, notebook) for submission, notebook in _read(handed_in, known) if not log.has(submission)]
-    with tqdm(total=len(handed_in), initial=len(handed_in) - len(pairs), unit="submission") as bar:
-        for submission, notebook, entry in _run(pairs, known, db_url, folder, unsafe, limits, workers):
-            known[submission.homework].save(notebook, submission, db_url)
-            path = records / "autograded" / submission.student / submission.homework / "homework.ipynb"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            nbformat.write(notebook, path)
-            log.add(submission, entry)
+    readable = [submission for submission in handed_in if not submission.problem]
+    recorded = gradebook.points(db_url, {(submission.homework, submission.student) for submission in readable})
+    new = [s for s in readable if not log.has(s) or (s.homework, s.student) not in recorded]
+    with tqdm(total=len(readable), initial=len(readable) - len(new), unit="submission") as bar:
+        for submission, outcome in _run(new, known, db_url, folder, unsafe, limits, workers):
+            try:
+                if isinstance(outcome, Exception):
+                    raise outcome
+                notebook, entry = outcome
+                known[submission.homework].save(notebook, submission, db_url)
+                _store(notebook, records / "autograded", submission, entry)
+                log.add(submission, entry)
+            except Exception as error:  # one submission's result: the others go on
+                submission.problem = f"no result could be recorded ({gradebook.one_line(error)})"
             bar.update()
     return _rows(handed_in, known, log, db_url)
 
 
-def _read(handed_in, known):
-    """Yield (submission, notebook) where there is a notebook to grade; elsewhere set the submission's `problem`."""
-    first_ones = {}
-    for submission in handed_in:
-        try:
-            if not submission.problem:
-                notebook = submission.read(known)
-                first = first_ones.setdefault((submission.student, submission.homework), submission)
-                if first is not submission:
-                    raise submissions.NotReadable(f"a second notebook for this homework; {first.path.name} was taken")
-        except (submissions.NotReadable, OSError) as problem:
-            submission.problem = str(problem)
-        if not submission.problem:
-            yield submission, notebook
+def _store(notebook, folder, submission, entry):
+    """Write the notebook as it ran; if that fails, a note says so, and the points count."""
+    student = submission.student.replace("/", "_")
+    path = folder / (f"_{student}" if student in (".", "..") else student) / submission.homework / "homework.ipynb"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(notebook, path)
+    except (OSError, ValueError) as error:
+        entry["notes"].append(f"the notebook as it ran could not be stored ({gradebook.one_line(error)})")
 
 
-def _run(pairs, known, db_url, folder, unsafe, limits, workers):
-    """Run notebooks side by side; yield (submission, notebook with its outputs, log entry) as each is done."""
-    if not pairs:
+def _run(new, known, db_url, folder, unsafe, limits, workers):
+    """Run submissions side by side; yield each with its outcome: (notebook with its outputs, log entry), or an error."""
+    if not new:
         return
-    names = sorted({submission.homework for submission, _ in pairs})
+    names = sorted({submission.homework for submission in new})
     imports = "\n".join(dict.fromkeys("\n".join(known[name].imports for name in names).splitlines()))
     jobs, results = queue.Queue(), queue.Queue()
 
@@ -118,34 +122,45 @@ def _run(pairs, known, db_url, folder, unsafe, limits, workers):
         server = sandbox.ForkServer(index, imports, [folder], unsafe, limits)
         try:
             server.start()
-            for submission, notebook in iter(jobs.get, None):
+        except Exception as error:
+            results.put((None, error))
+            return
+        for submission, notebook, notes in iter(jobs.get, None):
+            try:
                 started = time.monotonic()
                 requests = known[submission.homework].requests(notebook)
                 replies, end = server.run([request for _, request in requests])
-                results.put((submission, notebook, requests, replies, end, time.monotonic() - started))
-        except Exception as error:
-            results.put(error)
-        finally:
-            server.stop()
+                entry = write_outputs(requests, replies, end, limits, submission.homework)
+                entry |= {"notes": notes + entry["notes"], "seconds": round(time.monotonic() - started, 1)}
+                results.put((submission, (notebook, entry)))
+            except Exception as error:
+                server.stop()
+                results.put((submission, error))
+        server.stop()
 
-    count = workers or sandbox.worker_count(len(pairs))
+    count = workers or sandbox.worker_count(len(new))
     threads = [threading.Thread(target=serve, args=[index], daemon=True) for index in range(count)]
     for thread in threads:
         thread.start()
     for name in names:  # while the fork servers import
         known[name].record(db_url)
-    for submission, notebook in pairs:
-        jobs.put((submission, known[submission.homework].restore(notebook, submission, db_url)))
+    for submission in new:
+        try:
+            jobs.put((submission, *known[submission.homework].restore(submission.notebook, submission, db_url)))
+        except Exception as error:
+            results.put((submission, error))
     for _ in threads:
         jobs.put(None)
-    for _ in pairs:
-        result = results.get()
-        if isinstance(result, Exception):
-            raise result
-        submission, notebook, requests, replies, end, seconds = result
-        entry = write_outputs(requests, replies, end, limits, submission.homework)
-        entry["notes"] = [*submission.notes, *entry["notes"]]
-        yield submission, notebook, entry | {"seconds": round(seconds, 1)}
+    done = failed = 0
+    while done < len(new):
+        submission, outcome = results.get()
+        if submission is None:
+            failed += 1
+            if failed == count:
+                raise outcome
+        else:
+            done += 1
+            yield submission, outcome
     for thread in threads:
         thread.join()
 
@@ -201,19 +216,20 @@ class _Log:
 
     def __init__(self, path):
         self.path, self.entries = path, {}
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
         if text and not text.endswith("\n"):
-            path.write_text(f"{text}\n", encoding="utf-8")
+            with open(path, "a", encoding="utf-8") as file:
+                file.write("\n")
         for line in text.splitlines():
             try:
                 entry = json.loads(line)
-            except ValueError:  # interrupted while writing this line
+                self.entries[entry["student"], entry["homework"]] = {**NO_ENTRY, **entry}
+            except (ValueError, TypeError, KeyError):  # interrupted while writing this line, or damaged
                 continue
-            self.entries[entry["student"], entry["homework"]] = entry
 
     def has(self, submission):
         entry = self.entries.get((submission.student, submission.homework))
-        return entry is not None and entry.get("digest") == submission.digest
+        return entry is not None and entry["digest"] == submission.digest
 
     def add(self, submission, entry):
         entry = {"student": submission.student, "homework": submission.homework, "digest": submission.digest, **entry}
@@ -229,18 +245,18 @@ def _rows(handed_in, known, log, db_url):
         row = {"student": submission.student, "homework": submission.homework, "misconceptions": [], "points": None}
         if submission.homework:
             row["max_points"] = known[submission.homework].points
-        if submission.problem:
-            row["note"] = f"not graded: {submission.problem}"
-        else:
+        if not submission.problem:
             entry = log.entries[submission.student, submission.homework]
             row |= {
                 "points": points[submission.homework, submission.student],
                 "misconceptions": entry["misconceptions"],
-                "note": "; ".join(entry["notes"]),
+                "note": "; ".join([*submission.notes, *entry["notes"]]),
                 "seconds": entry["seconds"],
             }
+        else:
+            row["note"] = f"not graded: {submission.problem}"
         rows.append(row)
-    return sorted(rows, key=lambda row: (row["homework"] or "", row["student"]))
+    return sorted(rows, key=lambda row: (row["homework"] or "", row["student"], row["points"] is not None))
 
 
 def main(arguments=None):
@@ -252,22 +268,32 @@ def main(arguments=None):
     parser.add_argument("--seconds", type=int, default=sandbox.LIMITS["seconds"], help="time limit for one submission")
     parser.add_argument("--workers", type=int, help="submissions to run side by side; default: one for each core")
     args = parser.parse_args(arguments)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
     folder = args.folder.resolve()
     if not folder.is_dir():
         return f"No folder {args.folder}."
     if args.unsafe:
         print(f"Without a sandbox, {sandbox.UNSAFE}.", file=sys.stderr)
     try:
+        report.assert_writable(folder)
         rows = grade(folder, args.unsafe, sandbox.LIMITS | {"seconds": args.seconds}, args.workers)
     except sandbox.NoSandbox as reason:
         return f"Not graded: {reason}. {sandbox.INSTALL}. Or give --unsafe: then {sandbox.UNSAFE}."
-    except (gradebook.CannotRecord, RuntimeError) as error:
+    except (gradebook.CannotRecord, report.NotWritable, RuntimeError) as error:
         return str(error)
+    except (OSError, SQLAlchemyError) as error:  # no space left, say: nothing more can be recorded
+        return f"Stopped: {gradebook.one_line(error)}. What was graded is kept: run the same command again to continue."
     except KeyboardInterrupt:
         return "Interrupted; run the same command again to continue."
     if not rows:
         return f"No submissions in {args.folder}: expected STUDENT/NN_name/homework.ipynb, or STUDENT.ipynb."
-    report.write_csv(folder / "grades.csv", rows)
-    report.write_page(folder / "class.html", rows, misconception)
+    try:
+        report.write_csv(folder / "grades.csv", rows)
+        report.write_page(folder / "class.html", rows, misconception)
+    except OSError as error:
+        return (
+            f"Not written: {gradebook.one_line(error)}. The grades are kept: run the same command again to write them."
+        )
     print(f"{report.summary(rows)} See {args.folder / 'grades.csv'} and {args.folder / 'class.html'}.")
     return 0

@@ -1,11 +1,15 @@
 """The teacher's copy of each homework, and nbgrader's part of the work: locked cells, points, the gradebook."""
 
 import ast
+import contextlib
 import hashlib
 import json
 import logging
 import os
+import re
+import sqlite3
 import sys
+import time
 import warnings
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +17,7 @@ from symtable import symtable
 
 import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
-from nbgrader.api import Gradebook
+from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.preprocessors import (
     ClearOutput,
     ComputeChecksums,
@@ -25,10 +29,13 @@ from nbgrader.preprocessors import (
     SaveCells,
 )
 from nbgrader.utils import is_grade
-from sqlalchemy.exc import SAWarning
+from sqlalchemy import URL
+from sqlalchemy.exc import SAWarning, SQLAlchemyError
 
 ROOT = Path(__file__).resolve().parents[1]
 HERE = Path(__file__).parent
+HIDDEN_TESTS = re.compile(r"### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS", re.DOTALL)
+NOT_DAMAGED = re.compile("locked|readonly|read-only|full|unable to open|permission", re.IGNORECASE)
 NOTEBOOK = "homework"  # what nbgrader calls each homework's only notebook
 
 # nbgrader runs alembic by name
@@ -76,6 +83,25 @@ class Assignment:
     def points(self):
         return sum(float(cell.metadata.nbgrader["points"]) for cell in self.notebook.cells if is_grade(cell))
 
+    @cached_property
+    def _released_checks(self):
+        """The checks as learners have them, without hidden tests: {source: grade_id}."""
+        checks = filter(is_grade, self.notebook.cells)
+        return {HIDDEN_TESTS.sub("", cell.source).strip(): _grade_id(cell) for cell in checks}
+
+    def recognised(self, notebook):
+        """Return the ids of checks in a notebook, told by their source: some programs drop nbgrader's metadata."""
+        sources = {cell.source.strip() for cell in notebook.cells}
+        return {grade_id for source, grade_id in self._released_checks.items() if source in sources}
+
+    def mark_checks(self, notebook):
+        """Give checks without nbgrader's metadata their id again."""
+        present = grade_ids(notebook)
+        for cell in notebook.cells:
+            grade_id = self._released_checks.get(cell.source.strip())
+            if grade_id and grade_id not in present:
+                cell.metadata["nbgrader"] = {"grade_id": grade_id}
+
     def record(self, db_url):
         """Write the homework into the gradebook, as ``nbgrader generate_assignment`` does, but with its solutions."""
         with Gradebook(db_url) as gradebook:
@@ -100,7 +126,8 @@ class Assignment:
         }
 
     def restore(self, notebook, submission, db_url):
-        """Return the submission with every locked cell as in the teacher's copy."""
+        """Return the submission with every locked cell as in the teacher's copy, and notes for the teacher."""
+        notes = []
         for cell in notebook.cells:
             metadata = cell.metadata.pop("nbgrader", None)
             grade_id = str(metadata.get("grade_id")) if isinstance(metadata, dict) else None
@@ -112,8 +139,8 @@ class Assignment:
         for grade_id, cell in self.cells.items():
             if is_grade(cell) and grade_id not in present:
                 notebook.cells.append(nbformat.from_dict(cell))
-                submission.notes.append(f"the check {grade_id} was missing: restored at the end")
-        return notebook
+                notes.append(f"the check {grade_id} was missing: restored at the end")
+        return notebook, notes
 
     def requests(self, notebook):
         """Return what a worker has to run, in order: [(cell, request)]."""
@@ -157,6 +184,52 @@ class Assignment:
         SaveAutoGrades().preprocess(notebook, self._resources(submission.student, db_url))
 
 
+def open_or_set_aside(path):
+    """Return the gradebook's address; a damaged gradebook first gets another name.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    db_url : sqlalchemy.URL
+    aside : Path or None
+        The damaged gradebook.
+
+    Raises
+    ------
+    CannotRecord
+        If the file is in use, cannot be written, or the disk is full.
+    """
+    db_url = URL.create("sqlite", database=str(path))  # a path may hold "?" or "%"
+    aside = None
+    for _ in range(2):
+        try:
+            if path.is_dir():
+                raise sqlite3.DatabaseError("a folder")
+            with contextlib.closing(sqlite3.connect(path)) as file:
+                ((state, *_), *_) = file.execute("PRAGMA quick_check(1)")
+                file.execute("PRAGMA user_version = 0")  # writes
+            if state != "ok":
+                raise sqlite3.DatabaseError(state)
+            with Gradebook(db_url) as gradebook:
+                for assignment in gradebook.assignments:
+                    gradebook.assignment_submissions(assignment.name)
+            return db_url, aside
+        except (sqlite3.DatabaseError, SQLAlchemyError, ValueError) as error:
+            if aside or NOT_DAMAGED.search(str(error)):
+                raise CannotRecord(f"The gradebook {path} cannot be used: {one_line(error)}") from None
+            aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+            path.rename(aside)
+
+
+def one_line(error):
+    """Return what an error says as one line, without what SQLAlchemy adds to it."""
+    said = " ".join(str(getattr(error, "orig", None) or error).split())
+    return f"{type(error).__name__}: {said}"[:500]
+
+
 def points(db_url, pairs):
     """Return the points in the gradebook, where a teacher may have changed them by hand.
 
@@ -168,11 +241,14 @@ def points(db_url, pairs):
     Returns
     -------
     dict of (homework, student) to float
+        Without those that are not in the gradebook.
     """
-    if not pairs:
-        return {}
+    found = {}
     with Gradebook(db_url) as gradebook:
-        return {pair: gradebook.find_submission(*pair).score for pair in pairs}
+        for pair in pairs:
+            with contextlib.suppress(MissingEntry):
+                found[pair] = gradebook.find_submission(*pair).score
+    return found
 
 
 def grade_ids(notebook):

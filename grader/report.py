@@ -1,12 +1,19 @@
 """Writes the teacher's two files: grades.csv, and class.html with a bar chart of the class's misconceptions."""
 
 import csv
+import io
+import os
+import re
+import stat
+import tempfile
 import time
 from collections import Counter
 
 from jinja2 import Environment
 
 COLUMNS = ("student", "homework", "points", "max_points", "misconceptions", "note", "seconds")
+FILES = ("grades.csv", "class.html")
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 BAR, LABEL, ROW = 360, 300, 30  # pixels: longest bar, width of the names, height of a row
 
 PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string("""\
@@ -68,18 +75,63 @@ svg { max-width: 100%; height: auto }
 """)
 
 
+class NotWritable(Exception):
+    """Says in one line why a result could not be written."""
+
+
+def assert_writable(folder):
+    """Raise `NotWritable` unless grades.csv and class.html can be written into the folder."""
+    for name in FILES:
+        path = folder / name
+        try:
+            for lock in (folder / f".~lock.{name}#", folder / f"~${name}"):
+                if lock.exists():
+                    raise OSError(f"it is open in another program; close it there, or delete {lock.name}")
+            if path.exists() and not path.stat().st_mode & stat.S_IWUSR:  # root could write it all the same
+                raise OSError("it is read-only")
+            if path.exists():
+                with open(path, "ab"):
+                    pass
+            with tempfile.NamedTemporaryFile(dir=folder, prefix=".grading-"):
+                pass
+        except OSError as error:
+            why = (
+                "it is open in another program, or read-only" if isinstance(error, PermissionError) else error.strerror
+            )
+            raise NotWritable(f"Nothing graded yet: {path} cannot be written: {why or error}.") from None
+
+
+def _write(path, text, encoding):
+    """Write a file at once: when there is no space left, the old one stays."""
+    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=".grading-")
+    try:
+        with open(handle, "w", newline="", encoding=encoding, errors="backslashreplace") as file:
+            file.write(text)
+        os.chmod(scratch, 0o644)
+        os.replace(scratch, path)
+    except BaseException:
+        os.unlink(scratch)
+        raise
+
+
 def write_csv(path, rows):
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
-        table.writeheader()
-        for row in rows:
-            table.writerow({key: _cell(row.get(key)) for key in COLUMNS})
+    """Write grades.csv: in UTF-8 with a byte order mark, without which Excel takes it for Windows-1252."""
+    file = io.StringIO()
+    table = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
+    table.writeheader()
+    for row in rows:
+        table.writerow({key: _cell(row.get(key)) for key in COLUMNS})
+    _write(path, file.getvalue(), "utf-8-sig")
 
 
 def _cell(value):
     """Return the text of a cell; a spreadsheet would run text that begins like a formula."""
-    value = " ".join(value) if isinstance(value, list) else value
+    value = _visible(" ".join(value) if isinstance(value, list) else value)
     return f"'{value}" if isinstance(value, str) and value[:1] in tuple("=+-@\t\r") else value
+
+
+def _visible(value):
+    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) else value
 
 
 def write_page(path, rows, misconception):
@@ -128,7 +180,7 @@ def write_page(path, rows, misconception):
         label=LABEL,
         row=ROW,
     )
-    path.write_text(page, encoding="utf-8")
+    _write(path, _visible(page), "utf-8")
 
 
 def summary(rows):

@@ -23,7 +23,7 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
-FORK_SERVER, WORKER = (Path(__file__).resolve().with_name(name) for name in ("fork_server.py", "worker.py"))
+FORK_SERVER, WORKER, OFFLINE = map(Path(__file__).resolve().with_name, ("fork_server.py", "worker.py", "offline"))
 START_SECONDS = 300  # for the imports, on a slow disk
 GRACE_SECONDS = 20  # past the time limit, before a silent fork server is killed
 MAX_REPLY_BYTES = 8 * 2**20
@@ -109,7 +109,8 @@ def bubblewrap(hidden, index=0):
         elif folder.exists():
             visible.append(folder)
     visible += map(Path, ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives"))
-    visible += [Path(sys.base_prefix), Path(sys.prefix), ROOT / "transfer_learning", ROOT / "data", FORK_SERVER, WORKER]
+    visible += [Path(sys.base_prefix), Path(sys.prefix), ROOT / "transfer_learning", ROOT / "data"]
+    visible += [FORK_SERVER, WORKER, OFFLINE]
     checkpoint = checkpoint_folder()
     cache = Path(CACHE) / checkpoint.name
     parents = {parent for path in [*visible, cache] for parent in path.parents if parent != Path("/")}
@@ -161,6 +162,10 @@ def environment(temporary):
         "HF_HUB_OFFLINE": "1",
         "COURSE_RECORD": os.devnull,  # the teacher's own record of passed homework stays as it is
         "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": str(OFFLINE),
+        "UV_OFFLINE": "1",
+        "CONDA_OFFLINE": "1",
+        "npm_config_offline": "true",
         "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES",
     }
 
@@ -207,7 +212,8 @@ class ForkServer:
 
     def __init__(self, index, imports, hidden=(), unsafe=False, limits=LIMITS):
         self.index, self.hidden, self.unsafe = index, hidden, unsafe
-        self.settings = {**limits, "imports": imports, "sandbox": not unsafe, "temporary": ["/tmp", "/dev/shm"], "root": str(ROOT)}
+        self.settings = {**limits, "imports": imports, "sandbox": not unsafe, "temporary": ["/tmp", "/dev/shm"]}
+        self.settings["root"] = str(ROOT)
         self.process = self.control = self.folder = None
 
     def start(self):
@@ -274,7 +280,11 @@ class ForkServer:
         replies = []
         with local:
             with remote:
-                socket.send_fds(self.control, [b"{}"], [remote.fileno()])
+                try:
+                    socket.send_fds(self.control, [b"{}"], [remote.fileno()])
+                except OSError:  # the one before took the fork server down
+                    self.start()
+                    socket.send_fds(self.control, [b"{}"], [remote.fileno()])
             local.settimeout(GRACE_SECONDS)
             lines = _LineReader(local)
             for request in requests:
@@ -296,7 +306,7 @@ class ForkServer:
                 with contextlib.suppress(ValueError, RecursionError):
                     reply = json.loads(line)
                     if isinstance(reply, dict) and reply.get("token") == token:
-                        return reply
+                        return without_surrogates(reply)
         except OSError:  # the submission is gone
             pass
         return None
@@ -307,6 +317,11 @@ class ForkServer:
             with contextlib.suppress(OSError, ValueError):
                 return json.loads(self.control.recv(4096))
         return None
+
+
+def without_surrogates(value):
+    """Return a JSON value whose strings can be written to a file: a submission may print half an emoji."""
+    return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 class _LineReader:

@@ -2,15 +2,28 @@
 
 import hashlib
 import json
+import os
+import re
 import stat
+from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
 
+from . import names
 from .gradebook import grade_ids
 
-MAX_BYTES = 20 * 2**20  # of a submission
+MAX_BYTES = 50 * 2**20  # of a submission
+OWN = {".grading", "grades.csv", "class.html"}  # what the grader writes into the folder
+NOTEBOOK = re.compile(r"\.ipynb(\.txt|\.json)?$", re.IGNORECASE)  # some browsers add a suffix
+ARCHIVE = re.compile(r"\.(zip|7z|rar|tar|tgz|gz|bz2|xz)$", re.IGNORECASE)
+BY_A_PROGRAM = re.compile(r"\..*|__MACOSX|__pycache__|Thumbs\.db|desktop\.ini|timestamp\.txt", re.IGNORECASE)
+HOMEWORK_FOLDER = re.compile(r"(?:homework|hw|lesson)[ _-]*0*(\d+)(?!\d).*", re.IGNORECASE)
+ATTACHMENTS = "Submission attachment(s)"  # Sakai puts this folder into each student's
+NAMED = 20  # files to name in a row
+NOBODY = ("", "(no student)", None)
 
 
 class NotReadable(Exception):
@@ -19,7 +32,7 @@ class NotReadable(Exception):
 
 @dataclass
 class Submission:
-    """One student's notebook for one homework."""
+    """One student's notebook for one homework, or files that are no notebook."""
 
     student: str
     path: Path
@@ -27,28 +40,38 @@ class Submission:
     problem: str | None = None
     digest: str | None = None  # of the notebook, the teacher's copy and the grader: the same digest, the same grade
     notes: list = field(default_factory=list)
+    where: str = ""  # the path below the folder
+    group: str = ""  # the folders above the student's
+    order: tuple | None = None  # as `names.order`
+    notebook: object = None
 
     def read(self, assignments):
-        """Read the file, find out which homework it is, and return the notebook.
+        """Read the file into `notebook`, and find out which homework it is.
 
         Parameters
         ----------
         assignments : dict of str to Assignment
         """
-        notebook = _parse(_bytes(self.path))
+        raw = _parse(_bytes(self.path))
+        notebook = _notebook(raw)
         ids = grade_ids(notebook)
-        shared = {name: len(assignment.ids & ids) for name, assignment in assignments.items()}
+        shared = {
+            name: len(assignment.ids & (ids | assignment.recognised(notebook)))
+            for name, assignment in assignments.items()
+        }
         best = max(shared, key=shared.get)
         if not shared[best]:
             raise NotReadable("another notebook, or one without its metadata: no cell of it belongs to a homework")
         if self.homework and not shared[self.homework]:
             raise NotReadable(f"another notebook: its cells belong to {best}")
         self.homework = self.homework or best
+        assignments[self.homework].mark_checks(notebook)
         version = assignments[self.homework].version
         self.digest = hashlib.sha256(f"{version}{nbformat.writes(notebook)}".encode()).hexdigest()
-        if "kernelspec" not in notebook.metadata:
+        metadata = raw.get("metadata")
+        if not isinstance(metadata, dict) or not metadata.get("kernelspec"):
             self.notes.append("names no kernel: ran with the course's")
-        return notebook
+        self.notebook = notebook
 
 
 def _bytes(path):
@@ -64,54 +87,226 @@ def _bytes(path):
 
 
 def _parse(content):
+    """Return what the file's JSON says, in whatever encoding an editor has saved it."""
     try:
-        text = content.decode("utf-8-sig")
-        raw = json.loads(text)
+        text = content.decode(json.detect_encoding(content), "surrogatepass")
+    except UnicodeDecodeError:
+        text = content.decode("cp1252", "replace")
+    try:
+        return json.loads(text.strip("\ufeff\0 \t\r\n"), strict=False)  # raw line breaks in a string are allowed
     except (ValueError, RecursionError):
-        raise NotReadable("not a notebook: the file is not JSON") from None
-    try:
-        notebook = nbformat.reads(text, as_version=4)
-        nbformat.validate(notebook)
-    except Exception:
-        if isinstance(raw, dict) and "cells" in raw:
-            raise NotReadable("a damaged notebook: its JSON is not in the notebook format") from None
-        raise NotReadable("not a notebook: JSON of something else") from None
-    if not notebook.cells:
+        raise NotReadable("not a notebook: the file is not JSON, or it is damaged") from None
+
+
+def _notebook(raw):
+    """Return the cells' sources and nbgrader's ids as a new notebook; programs disagree about all the rest."""
+    cells = raw.get("cells") if isinstance(raw, dict) else None
+    if not isinstance(cells, list):  # before nbformat 4
+        sheets = raw.get("worksheets") if isinstance(raw, dict) else None
+        if not isinstance(sheets, list):
+            raise NotReadable("not a notebook: JSON of something else")
+        cells = [cell for sheet in sheets if isinstance(sheet, dict) for cell in sheet.get("cells") or ()]
+    made = []
+    for n, cell in enumerate(cell for cell in cells if isinstance(cell, dict)):
+        metadata = cell.get("metadata")
+        nbgrader = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+        known = isinstance(nbgrader, dict) and "grade_id" in nbgrader
+        kept = {"nbgrader": {"grade_id": _text(nbgrader["grade_id"])}} if known else {}
+        makers = {"code": new_code_cell, "raw": new_raw_cell}
+        make = makers.get(str(cell.get("cell_type", "code")).lower(), new_markdown_cell)
+        source = next((cell[key] for key in ("source", "input") if cell.get(key)), "")
+        made.append(make(_text(source), id=f"cell-{n}", metadata=kept))
+    if not made:
         raise NotReadable("a notebook without cells")
+    notebook = new_notebook(cells=made)
+    nbformat.validate(notebook)
     return notebook
 
 
+def _text(value):
+    """Return a JSON value that should be a string or a list of strings as one string that can be encoded."""
+    text = "".join(map(str, value)) if isinstance(value, list) else str(value)
+    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read(found, assignments):
+    """Read all that was found; where there is nothing to grade, set the submission's `problem`.
+
+    Of several notebooks of one student for the same homework, the newest counts.
+    """
+    copies = defaultdict(list)
+    for submission in found:
+        if submission.problem:
+            continue
+        try:
+            submission.read(assignments)
+            copies[submission.student, submission.homework].append(submission)
+        except (NotReadable, OSError) as problem:
+            submission.problem = str(problem)
+        except Exception as problem:
+            submission.problem = f"could not be read: {type(problem).__name__}: {problem}"
+    for same in copies.values():
+        if len(same) > 1:
+            _take_newest(same)
+
+
+def _take_newest(same):
+    kinds = {submission.order and submission.order[0] for submission in same}
+    named = len(kinds) == 1 and None not in kinds
+
+    def age(submission):
+        return submission.order[1] if named else 0, submission.path.lstat().st_mtime_ns
+
+    *older, newest = sorted(same, key=age)
+    why = "the newest by the time of its file"
+    if named and newest.order != older[-1].order:
+        why = f"the newest by the {kinds.pop()} in its name"
+    elif age(newest) == age(older[-1]):
+        why = "as new as the other"
+    newest.notes.append(
+        f"{len(same)} notebooks for this homework: graded {newest.where}, {why}; not graded "
+        f"{_listed([submission.where for submission in older])}"
+    )
+    for submission in older:
+        submission.problem = f"{submission.where}, because {newest.where} is {why}"
+
+
 def collect(folder, homework):
-    """Return every submission in `folder`, sorted by student.
+    """Return every submission in `folder`, and an entry with a `problem` for whatever else is in it.
 
     Parameters
     ----------
     folder : Path
-        ``student/NN_name/homework.ipynb``, as nbgrader collects them, or ``student.ipynb``, also inside ``NN_name/``.
+        ``student/NN_name/homework.ipynb``, as nbgrader collects them, ``NN_name/student/homework.ipynb``, or
+        ``student.ipynb``, also inside ``NN_name/``; or what a learning platform's download holds.
     homework : collection of str
         The names of all homeworks.
     """
-    found = []
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith("."):
-            continue
-        if path.suffix == ".ipynb":
-            found.append(Submission(path.stem, path))
-        elif path.is_dir() and not path.is_symlink():
-            name = path.name if path.name in homework else None
-            if name:
-                found += [Submission(file.stem, file, name) for file in sorted(path.glob("*.ipynb"))]
+    found, others, visited, failed = [], defaultdict(lambda: defaultdict(list)), [], []
+    for place, folders, files in os.walk(folder, onerror=failed.append):
+        place = Path(place)
+        if place == folder:
+            folders[:] = [name for name in folders if name not in OWN]
+        inside = [names.readable(part) for part in place.relative_to(folder).parts]
+        visited.append(inside)
+        stems = {_stem(names.readable(file)) for file in files}
+        for name in sorted(folders + files):
+            path, shown, is_folder = place / name, names.readable(name), name in folders
+            if not inside and name in OWN:
+                continue
+            who = _whose(inside, None if inside else _stem(shown), homework)
+            if BY_A_PROGRAM.fullmatch(shown):
+                why = "made by a program, not by a student"
+                who = who if NOTEBOOK.search(name) and not inside else NOBODY
+            elif path.is_symlink() and is_folder:
+                why = "a link, which is not followed"
+            elif is_folder:
+                continue
+            elif NOTEBOOK.search(name):
+                found.append(_submission(path, inside, shown, stems, homework))
+                continue
             else:
-                found += _of_student(path, homework)
-    return found
+                why = "an archive: unpack it, then grade again" if ARCHIVE.search(name) else "not a notebook"
+            if is_folder:
+                folders.remove(name)
+            others[who][why].append("/".join([*inside, shown]))
+        folders.sort()
+        if inside and not folders and not files:
+            others[_whose(inside, None, homework)]["an empty folder"].append("/".join(inside))
+    for error in failed:
+        inside = [names.readable(part) for part in Path(error.filename).relative_to(folder).parts]
+        others[_whose(inside, None, homework)][f"cannot be opened ({error.strerror})"].append("/".join(inside))
+    left = _leftovers(folder, found, others, visited, homework)
+    _name_apart(found, left)
+    return sorted(found + left, key=lambda submission: submission.student)
 
 
-def _of_student(folder, homework):
-    found = [Submission(folder.name, file) for file in sorted(folder.glob("*.ipynb"))]
-    for sub in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
-        name = sub.name if sub.name in homework else None
-        files = [sub / "homework.ipynb"] if (sub / "homework.ipynb").exists() else sorted(sub.glob("*.ipynb"))
-        found += [Submission(folder.name, file, name) for file in files]
-        if not files:
-            found.append(Submission(folder.name, sub, name, problem="no notebook in this folder"))
-    return found or [Submission(folder.name, folder, problem="no notebook in this folder")]
+def _submission(path, inside, shown, stems, homework):
+    group, student, name = _whose(inside, _stem(shown), homework, stems - {_stem(shown)})
+    order = next(filter(None, map(names.order, [_stem(shown), *reversed(inside)])), None)
+    if order is None and (path.parent / "timestamp.txt").is_file():  # nbgrader, Sakai
+        order = names.order((path.parent / "timestamp.txt").read_text(encoding="utf-8", errors="replace")[:100])
+    return Submission(student, path, name, where="/".join([*inside, shown]), group=group, order=order)
+
+
+def _stem(name):
+    return NOTEBOOK.sub("", name) if NOTEBOOK.search(name) else Path(name).stem
+
+
+def _whose(inside, stem, homework, stems=()):
+    """Return (folders above the student's, student, homework or None) of a file or folder.
+
+    Parameters
+    ----------
+    inside : list of str
+        The folders it is in.
+    stem : str or None
+        The file's name; None for a folder.
+    homework : collection of str
+    stems : collection of str
+        The names of other files in the folder.
+    """
+    folders = [folder for folder in inside if folder != ATTACHMENTS]
+    known = [(n, name) for n, folder in enumerate(folders) if (name := _homework_of(folder, homework))]
+    at, name = known[0] if known else (None, None)
+    if at:
+        return "/".join(folders[: at - 1]), names.student(folders[at - 1]), name
+    rest = folders[1:] if known else folders
+    if rest:
+        return "", names.student(rest[0]), name
+    if stem is None:
+        return "", folders[0] if folders else "", name
+    student = names.student(stem, stems)
+    return "", stem if student.casefold() == "homework" else student, name  # these may be anybody's
+
+
+def _homework_of(folder, homework):
+    """Return the homework that a folder is named after, or None."""
+    numbered = HOMEWORK_FOLDER.fullmatch(folder)
+    for name in homework:
+        if folder.casefold() == name.casefold() or (numbered and int(numbered[1]) == int(name[:2])):
+            return name
+    return None
+
+
+def _name_apart(found, left):
+    """Students of the same name in different groups get the group's name in front."""
+    groups = defaultdict(set)
+    for submission in found:
+        groups[submission.student].add(submission.group)
+    for submission in found + left:
+        if submission.group and len(groups[submission.student]) > 1:
+            submission.student = f"{submission.group}/{submission.student}"
+
+
+def _leftovers(folder, found, others, visited, homework):
+    """Return one entry for each student's files that are no notebooks, and for folders without a notebook.
+
+    Parameters
+    ----------
+    folder : Path
+    found : list of Submission
+    others : dict
+        (group, student, homework) -> reason -> paths.
+    visited : list of list of str
+        Every folder, as its path's parts.
+    homework : collection of str
+    """
+    graded = {(s.group, s.student, name) for s in found for name in (s.homework, None)}
+    full = {tuple(s.where.split("/")[:n]) for s in found for n in range(s.where.count("/") + 1)}
+    empty = {_whose(inside, None, homework) for inside in visited if inside and tuple(inside) not in full} - graded
+    empty -= {(group, student, None) for group, student, name in empty if name}
+    entries = []
+    for who in {**others, **dict.fromkeys(empty)}:
+        said = "; ".join(f"{_listed(paths)}: {why}" for why, paths in others.get(who, {}).items())
+        if who in empty:
+            said = "no notebook in this folder" + (f" ({said})" if said else "")
+        group, student, name = who
+        entries.append(Submission(student, folder, name, problem=said, group=group))
+    return entries
+
+
+def _listed(items):
+    more = f" and {len(items) - NAMED} more" if len(items) > NAMED else ""
+    return ", ".join(items[:NAMED]) + more

@@ -170,6 +170,7 @@ def run_check_cell(request, shell, history, snapshot):
     snapshot.restore()
     imported = {}
     exec(request["imports"], imported)
+    del imported["__builtins__"]
     names = {node.id for node in ast.walk(ast.parse(request["source"])) if isinstance(node, ast.Name)}
     for name in names:
         if name in imported:
@@ -179,20 +180,23 @@ def run_check_cell(request, shell, history, snapshot):
     shell.user_ns["get_ipython"] = lambda: shell
     verdict = run_check(request["source"], shell.user_ns, history)
     if verdict["passed"]:
+        # a submission may have called something `print` or `torch`, which an answer that is not its own cannot know
+        clean = {name: value for name, value in shell.user_ns.items() if name not in snapshot.builtins} | imported
         verdict["tampered"] = any(
-            run_check(request["source"], with_answer(canary["answer"], shell.user_ns), canary["history"])["passed"]
-            != canary["right"]
-            for canary in request["canaries"]
+            passes(canary, request["source"], clean) != canary["right"] for canary in request["canaries"]
         )
     return verdict
 
 
-def with_answer(answer, namespace):
-    """Return a copy of the namespace with another answer in it."""
-    namespace = dict(namespace)
-    with contextlib.redirect_stdout(CappedOutput()), contextlib.redirect_stderr(CappedOutput()):
-        exec(compile(answer, "<answer>", "exec"), namespace)
-    return namespace
+def passes(canary, source, namespace):
+    """Return whether a check passes on another answer in a copy of the namespace; None if that answer does not run."""
+    namespace = {"__name__": "__main__", **namespace}
+    try:
+        with contextlib.redirect_stdout(CappedOutput()), contextlib.redirect_stderr(CappedOutput()):
+            exec(compile(canary["answer"], "<answer>", "exec"), namespace)
+    except BaseException:
+        return None
+    return run_check(source, namespace, canary["history"])["passed"]
 
 
 def run_check(source, namespace, history):
@@ -200,7 +204,7 @@ def run_check(source, namespace, history):
 
     `history` holds the sources of all cells up to the check, as IPython's `In` does.
     """
-    namespace["In"] = list(history)
+    namespace |= {"In": list(history), "__builtins__": builtins}
     not_yet = sys.modules[f"{COURSE}.check"].NotYet
     out, verdict = CappedOutput(), {"passed": False}
     try:

@@ -47,6 +47,17 @@ def answers():
 
 
 ANSWERS = answers()
+HARMLESS = {
+    "installs": (
+        "!pip install --quiet emoji",
+        "%pip install emoji",
+        "import subprocess, sys\nsubprocess.check_call([sys.executable, '-m', 'pip', 'install', 'emoji'])",
+        "!pip3 install emoji; python -m pip install git+https://github.com/a/b",
+        "!{sys.executable} -m pip install emoji",
+    ),
+    "calls things print": ("print = exec = next = any = type = globals = 5", "torch = check = 7"),
+    "half an emoji": ("print('\\ud83d')", "raise ValueError('\\ud83d')", "'\\udcff'"),
+}
 
 try:
     sandbox.assert_available()
@@ -57,7 +68,7 @@ needs_sandbox = pytest.mark.skipif(why_not is not None, reason=f"no sandbox here
 
 
 def by_student(folder):
-    with open(folder / "grades.csv", encoding="utf-8", newline="") as file:
+    with open(folder / "grades.csv", encoding="utf-8-sig", newline="") as file:
         return {row["student"]: row for row in csv.DictReader(file)}
 
 
@@ -89,6 +100,10 @@ def graded(tmp_path_factory, server):
     for name, (_, made) in ANSWERS.items():
         hand_in(folder, name, made)
     hand_in(folder, "right", notebook(RIGHT))
+    for name, scratch in HARMLESS.items():
+        hand_in(folder, name, notebook(RIGHT, before=scratch))
+    hand_in(folder, os.fsdecode(b"J\xfcrgen"), notebook(RIGHT))
+    (folder / "zipped.zip").write_bytes(b"PK")
     for file in HOSTILE:
         text = file.read_text(encoding="utf-8")
         for word, value in (("FOLDER", folder), ("ROOT", ROOT), ("PORT", server[0])):
@@ -185,9 +200,9 @@ def test_nothing_was_read_written_or_reached(graded, server):
         ("empty", "not graded: an empty file"),
         ("json of something else", "not graded: not a notebook: JSON of something else"),
         ("another notebook", "not graded: another notebook, or one without its metadata"),
-        ("no metadata", "not graded: another notebook, or one without its metadata"),
         ("link", "not graded: not a file but a link"),
         ("nothing handed in", "not graded: no notebook in this folder"),
+        ("zipped", "not graded: zipped.zip: an archive: unpack it, then grade again"),
     ],
 )
 def test_what_cannot_be_graded_is_a_row_that_says_so(student, note, graded):
@@ -196,9 +211,22 @@ def test_what_cannot_be_graded_is_a_row_that_says_so(student, note, graded):
 
 
 @needs_sandbox
-def test_a_notebook_without_a_kernel_is_graded(graded):
-    row = by_student(graded)["no kernel"]
+@pytest.mark.parametrize("student", ["no kernel", "no metadata"])
+def test_a_notebook_without_a_kernel_is_graded(student, graded):
+    row = by_student(graded)[student]
     assert float(row["points"]) == 10 and row["note"] == "names no kernel: ran with the course's"
+
+
+@needs_sandbox
+@pytest.mark.parametrize("student", HARMLESS)
+def test_what_is_beside_a_right_answer_costs_nothing(student, graded):
+    row = by_student(graded)[student]
+    assert float(row["points"]) == 10 and row["note"] == ""
+
+
+@needs_sandbox
+def test_a_folder_whose_name_is_not_utf_8_is_graded(graded):
+    assert float(by_student(graded)[r"J\xfcrgen"]["points"]) == 10
 
 
 @needs_sandbox
@@ -268,7 +296,7 @@ def graders(mark):
 @needs_sandbox
 def test_each_check_still_tells_right_from_wrong(graded):
     """The teacher's own answers get full points only if each check also rejects the same answer spoiled."""
-    with open(graded / "grades.csv", encoding="utf-8", newline="") as file:
+    with open(graded / "grades.csv", encoding="utf-8-sig", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["student"] == "teacher"]
     assert [row["homework"] for row in rows] == list(grade.assignments(LIMITS))
     assert [row["note"] for row in rows] == [""] * len(rows)
