@@ -21,9 +21,9 @@ NOTEBOOK = re.compile(r"\.ipynb(\.txt|\.json)?$", re.IGNORECASE)  # some browser
 ARCHIVE = re.compile(r"\.(zip|7z|rar|tar|tgz|gz|bz2|xz)$", re.IGNORECASE)
 BY_A_PROGRAM = re.compile(r"\..*|__MACOSX|__pycache__|Thumbs\.db|desktop\.ini|timestamp\.txt", re.IGNORECASE)
 HOMEWORK_FOLDER = re.compile(r"(?:homework|hw|lesson)[ _-]*0*(\d+)(?!\d).*", re.IGNORECASE)
-ATTACHMENTS = "Submission attachment(s)"  # Sakai puts this folder into each student's
+NOT_NAMES = {"submitted", "exercises", "Submission attachment(s)"}  # folders of nbgrader, of the course, of Sakai
 NAMED = 20  # files to name in a row
-NOBODY = ("", "(no student)", None)
+NOBODY = ("(no student)", None)
 
 
 class NotReadable(Exception):
@@ -41,7 +41,6 @@ class Submission:
     digest: str | None = None  # of the notebook, the teacher's copy and the grader: the same digest, the same grade
     notes: list = field(default_factory=list)
     where: str = ""  # the path below the folder
-    group: str = ""  # the folders above the student's
     order: tuple | None = None  # as `names.order`
     notebook: object = None
 
@@ -201,6 +200,8 @@ def collect(folder, homework):
                 who = who if NOTEBOOK.search(name) and not inside else NOBODY
             elif path.is_symlink() and is_folder:
                 why = "a link, which is not followed"
+            elif is_folder and inside and shown == "solutions":
+                why = "the course's worked answers, not a student's"
             elif is_folder:
                 continue
             elif NOTEBOOK.search(name):
@@ -217,17 +218,16 @@ def collect(folder, homework):
     for error in failed:
         inside = [names.readable(part) for part in Path(error.filename).relative_to(folder).parts]
         others[_whose(inside, None, homework)][f"cannot be opened ({error.strerror})"].append("/".join(inside))
-    left = _leftovers(folder, found, others, visited, homework)
-    _name_apart(found, left)
-    return sorted(found + left, key=lambda submission: submission.student)
+    found += _leftovers(folder, found, others, visited, homework)
+    return sorted(found, key=lambda submission: submission.student)
 
 
 def _submission(path, inside, shown, stems, homework):
-    group, student, name = _whose(inside, _stem(shown), homework, stems - {_stem(shown)})
+    student, name = _whose(inside, _stem(shown), homework, stems - {_stem(shown)})
     order = next(filter(None, map(names.order, [_stem(shown), *reversed(inside)])), None)
     if order is None and (path.parent / "timestamp.txt").is_file():  # nbgrader, Sakai
         order = names.order((path.parent / "timestamp.txt").read_text(encoding="utf-8", errors="replace")[:100])
-    return Submission(student, path, name, where="/".join([*inside, shown]), group=group, order=order)
+    return Submission(student, path, name, where="/".join([*inside, shown]), order=order)
 
 
 def _stem(name):
@@ -235,7 +235,7 @@ def _stem(name):
 
 
 def _whose(inside, stem, homework, stems=()):
-    """Return (folders above the student's, student, homework or None) of a file or folder.
+    """Return (student, homework or None) of a file or folder.
 
     Parameters
     ----------
@@ -247,18 +247,18 @@ def _whose(inside, stem, homework, stems=()):
     stems : collection of str
         The names of other files in the folder.
     """
-    folders = [folder for folder in inside if folder != ATTACHMENTS]
+    folders = [folder for folder in inside if folder not in NOT_NAMES]
     known = [(n, name) for n, folder in enumerate(folders) if (name := _homework_of(folder, homework))]
     at, name = known[0] if known else (None, None)
-    if at:
-        return "/".join(folders[: at - 1]), names.student(folders[at - 1]), name
+    if at:  # all folders above the homework's: "group/student" is nobody else
+        return "/".join(map(names.student, folders[:at])), name
     rest = folders[1:] if known else folders
     if rest:
-        return "", names.student(rest[0]), name
+        return names.student(rest[0]), name
     if stem is None:
-        return "", folders[0] if folders else "", name
+        return folders[0] if folders else "", name
     student = names.student(stem, stems)
-    return "", stem if student.casefold() == "homework" else student, name  # these may be anybody's
+    return stem if student.casefold() == "homework" else student, name  # these may be anybody's
 
 
 def _homework_of(folder, homework):
@@ -270,16 +270,6 @@ def _homework_of(folder, homework):
     return None
 
 
-def _name_apart(found, left):
-    """Students of the same name in different groups get the group's name in front."""
-    groups = defaultdict(set)
-    for submission in found:
-        groups[submission.student].add(submission.group)
-    for submission in found + left:
-        if submission.group and len(groups[submission.student]) > 1:
-            submission.student = f"{submission.group}/{submission.student}"
-
-
 def _leftovers(folder, found, others, visited, homework):
     """Return one entry for each student's files that are no notebooks, and for folders without a notebook.
 
@@ -288,22 +278,21 @@ def _leftovers(folder, found, others, visited, homework):
     folder : Path
     found : list of Submission
     others : dict
-        (group, student, homework) -> reason -> paths.
+        (student, homework) -> reason -> paths.
     visited : list of list of str
         Every folder, as its path's parts.
     homework : collection of str
     """
-    graded = {(s.group, s.student, name) for s in found for name in (s.homework, None)}
+    graded = {(s.student, name) for s in found for name in (s.homework, None)}
     full = {tuple(s.where.split("/")[:n]) for s in found for n in range(s.where.count("/") + 1)}
     empty = {_whose(inside, None, homework) for inside in visited if inside and tuple(inside) not in full} - graded
-    empty -= {(group, student, None) for group, student, name in empty if name}
+    empty -= {(student, None) for student, name in empty if name}
     entries = []
     for who in {**others, **dict.fromkeys(empty)}:
         said = "; ".join(f"{_listed(paths)}: {why}" for why, paths in others.get(who, {}).items())
         if who in empty:
             said = "no notebook in this folder" + (f" ({said})" if said else "")
-        group, student, name = who
-        entries.append(Submission(student, folder, name, problem=said, group=group))
+        entries.append(Submission(who[0], folder, who[1], problem=said))
     return entries
 
 

@@ -255,6 +255,8 @@ def test_every_layout_is_found(tmp_path):
         "erin": "erin/homework.ipynb",
         "frank": "frank/week 7/my homework.IPYNB",
         "gina": f"submitted/gina/{HOMEWORK}/homework.ipynb",
+        "A/ann": f"A/ann/{HOMEWORK}/homework.ipynb",
+        "sue/course": f"sue/course/exercises/{HOMEWORK}/homework.ipynb",
         "hans": "hans/Homework.IPYNB",
         "ina": f"ina/{HOMEWORK.upper()}/x.ipynb",
         "jo": "homework 07/jo.ipynb",
@@ -339,6 +341,7 @@ def test_nothing_vanishes(tmp_path):
     put(tmp_path, f"ann/{HOMEWORK}/homework.ipynb")
     others = [
         "dave.zip",
+        f"ann/course/solutions/{HOMEWORK}/homework.ipynb",
         "notes.txt",
         "._x.ipynb",
         ".DS_Store",
@@ -361,14 +364,19 @@ def test_nothing_vanishes(tmp_path):
     for own in ("grades.csv", "class.html", ".grading/gradebook.db"):
         put(tmp_path, own, b"x")
     found = read(tmp_path)
-    said = "\n".join(f"{s.where} {s.problem}" for s in found)
-    folders = ("__MACOSX", ".ipynb_checkpoints")  # named, without what is in them
+    everything = "\n".join(f"{s.where} {s.problem}" for s in found)
+    folders = ("__MACOSX", ".ipynb_checkpoints", "ann/course/solutions")  # named, without what is in them
     for where in others:
         name = next((folder for folder in folders if folder in where), where)
-        assert name in said, where
+        assert name in everything, where
     problems = {s.student: s.problem for s in found if s.problem}
     assert problems["dave"] == "dave.zip: an archive: unpack it, then grade again"
-    assert problems["ann"] == "ann/report.pdf: not a notebook; ann/empty: an empty folder"
+    for said in (
+        "ann/report.pdf: not a notebook",
+        "ann/empty: an empty folder",
+        "solutions: the course's worked answers",
+    ):
+        assert said in problems["ann"]
     assert problems["erin"].startswith("no notebook in this folder (") and "erin/deep/er/data.csv" in problems["erin"]
     assert (
         problems["frank"].startswith("no notebook in this folder (") and "homework.rar: an archive" in problems["frank"]
@@ -379,7 +387,7 @@ def test_nothing_vanishes(tmp_path):
     assert "a link" in problems["linked"] and "a link" in problems["ina"] and "a link" in problems["pipe"]
     assert "._x.ipynb" in problems["._x"]
     assert ".ipynb_checkpoints" in problems["(no student)"] and ".DS_Store" in problems["(no student)"]
-    assert "grades.csv" not in said and "gradebook" not in said
+    assert "grades.csv" not in everything and "gradebook" not in everything
     assert graded(tmp_path) == {"ann": f"ann/{HOMEWORK}/homework.ipynb"}
 
 
@@ -424,6 +432,71 @@ def test_excel_sees_that_it_is_utf_8(tmp_path):
 def no_alembic(monkeypatch):
     """nbgrader starts a program of 3 seconds to learn its own version."""
     monkeypatch.setattr("nbgrader.api.get_alembic_version", lambda: "1")
+
+
+def no_result(*args):
+    raise ValueError("half an \ud83d")
+
+
+@pytest.mark.usefixtures("no_alembic")
+@pytest.mark.parametrize("fails", ["run", "save", "store"])
+def test_a_result_that_cannot_be_recorded_is_that_students_row(fails, tmp_path, monkeypatch):
+    for student in "ab":
+        put(tmp_path, f"{student}/{HOMEWORK}/homework.ipynb")
+    if fails == "store":
+        put(tmp_path, ".grading/autograded/a", b"a file in place of the folder")
+
+    def run(new, known, db_url, *others):
+        known[HOMEWORK].record(db_url)
+        for submission in new:
+            made, notes = known[HOMEWORK].restore(submission.notebook, submission, db_url)
+            bad = submission.student == "a"
+            entry = {"misconceptions": [], "notes": notes, "seconds": 1.0}
+            with monkeypatch.context() as patched:
+                if fails == "save" and bad:
+                    patched.setattr(gradebook, "SaveAutoGrades", no_result)
+                yield submission, ValueError("half an \ud83d") if fails == "run" and bad else (made, entry)
+
+    monkeypatch.setattr(grade, "_run", run)
+    rows = {row["student"]: row for row in grade.grade(tmp_path, unsafe=True)}
+    assert rows["b"]["points"] == 10 and not rows["b"]["note"]
+    if fails == "store":
+        assert rows["a"]["points"] == 10 and "could not be stored" in rows["a"]["note"]
+    else:
+        assert rows["a"]["points"] is None
+        assert rows["a"]["note"].startswith("not graded: no result could be recorded (ValueError: half an")
+    report.write_csv(tmp_path / "grades.csv", rows.values())
+    report.write_page(tmp_path / "class.html", list(rows.values()), grade.misconception)
+
+
+@pytest.mark.parametrize("dead", [1, 2])
+def test_one_fork_server_that_does_not_start_leaves_its_work_to_the_others(dead, tmp_path, monkeypatch):
+    class Server:
+        def __init__(self, index, *args):
+            self.index = index
+
+        def start(self):
+            if self.index < dead:
+                raise RuntimeError("A grading process did not start")
+
+        def run(self, requests):
+            return [], "exit 0"
+
+        def stop(self):
+            pass
+
+    put(tmp_path, f"a/{HOMEWORK}/homework.ipynb")
+    (submission,) = read(tmp_path)
+    monkeypatch.setattr(grade.sandbox, "ForkServer", Server)
+    monkeypatch.setattr(gradebook.Assignment, "record", lambda *args: None)
+    monkeypatch.setattr(gradebook.Assignment, "restore", lambda self, made, *args: (made, []))
+    outcomes = grade._run([submission], KNOWN, None, tmp_path, True, sandbox.LIMITS, 2)
+    if dead == 2:
+        with pytest.raises(RuntimeError, match="did not start"):
+            list(outcomes)
+    else:
+        ((same, (_, entry)),) = outcomes
+        assert same is submission and "seconds" in entry
 
 
 @pytest.mark.usefixtures("no_alembic")
