@@ -8,18 +8,19 @@ from datetime import datetime
 # How learning platforms name what a teacher downloads. "number" grows with each upload.
 PLATFORMS = [
     re.compile(r"(?P<student>.+?)_assignsubmission_[a-z]+(_.*)?"),  # Moodle: Name_12345_assignsubmission_file_x
-    re.compile(r"(?P<student>[^_]+_)(LATE_)?(?P<user>\d+)_(?P<number>\d+)_.+"),  # Canvas: name_LATE_123_4567_x
+    re.compile(r"(?P<student>[^_]+_)(LATE_)?(?P<user>\d{3,})_(?P<number>\d{4,})_.+"),  # Canvas: name_LATE_123_4567_x
     re.compile(r".+_(?P<student>[^_]+)_attempt_(?P<time>\d{4}(-\d\d){5})(_.*)?"),  # Blackboard
     re.compile(r"\d+-\d+ - (?P<student>.+?) ?- (?P<time>.+ \d{4} .*?\d{3,4}( [AP]M)?)( - .*)?"),  # Brightspace
-    re.compile(r"(?P<student>[^+]+)\+[^+]+\+(?P<time>[^+]+)(\+.*)?"),  # nbgrader's exchange
+    re.compile(r"(?P<student>[^+]+)\+[^+]+\+(?P<time>\d{4}-[^+]+)(\+.*)?"),  # nbgrader's exchange
 ]
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 CLOCK = r"(?P<hour>\d{1,2}):?(?P<minute>\d\d)(:(?P<second>\d\d))?( ?(?P<half>[AP]M))?"
+DAY = r"(?<!\d)(?P<year>20\d\d)[-_.](?P<month>\d\d)[-_.](?P<day>\d\d)"
+TIME_OF_DAY = r"(?P<hour>\d\d)[-_.:h]?(?P<minute>\d\d)([-_.:]?(?P<second>\d\d)(\.\d{3,6})?)?"
 TIMES = [
-    re.compile(
-        r"(?<!\d)(?P<year>20\d\d)[-_.]?(?P<month>\d\d)[-_.]?(?P<day>\d\d)"
-        r"([T_ ,.-]*(at )?(?P<hour>\d\d)[-_.:h]?(?P<minute>\d\d)([-_.:]?(?P<second>\d\d)(\.?\d{3,6})?)?)?(?!\d)( UTC|Z)?"
-    ),
+    re.compile(rf"{DAY}(?:[T_ ,.-]+(at )?{TIME_OF_DAY}( UTC|Z)?)?(?!\d)"),
+    # a number of eight digits may be a student's: it takes a time of day to make a date of it
+    re.compile(rf"{DAY.replace('[-_.]', '')}(?:[T_ -]{TIME_OF_DAY}|(?P<h>\d\d)(?P<m>\d\d)(?P<s>\d\d)(\d{{3}})?)(?!\d)"),
     re.compile(rf"(?P<name>{'|'.join(MONTHS)})[a-z]* (?P<day>\d{{1,2}}),? (?P<year>20\d\d),? {CLOCK}"),
     re.compile(rf"(?P<day>\d{{1,2}}) (?P<name>{'|'.join(MONTHS)})[a-z]*,? (?P<year>20\d\d),? {CLOCK}"),
 ]
@@ -76,7 +77,8 @@ def _find_time(name):
 
 
 def _time(match):
-    parts = {key: value for key, value in match.groupdict().items() if value}
+    long = {"h": "hour", "m": "minute", "s": "second"}
+    parts = {long.get(key, key): value for key, value in match.groupdict().items() if value}
     month = MONTHS.index(parts["name"]) + 1 if "name" in parts else int(parts["month"])
     hour = int(parts.get("hour", 0))
     if "half" in parts:

@@ -64,7 +64,7 @@ svg { max-width: 100%; height: auto }
 <thead><tr><th>student</th><th>homework</th><th class="n">points</th><th>what to look at</th></tr></thead>
 <tbody>
 {% for r in rows %}
-<tr><td>{{ r.student }}</td><td>{{ r.homework }}</td>
+<tr><td>{{ r.student }}</td><td>{{ r.homework or "" }}</td>
 <td class="n">{{ r.shown }}</td>
 <td>{{ r.names }}{% if r.names and r.note %}. {% endif %}<span class="note">{{ r.note }}</span></td></tr>
 {% endfor %}
