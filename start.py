@@ -9,13 +9,14 @@ python3 start.py test --latest       run every check on the newest releases
 python3 start.py bench               measure how fast lesson 12 is here, against what (see benchmarks/speed.py)
 python3 start.py grade FOLDER        grade a class's homework, each submission in a sandbox
 python3 start.py colab OWNER/REPO    write where the course lives on GitHub into every notebook
+
+python3 start.py --torch cuda        with PyTorch's build for NVIDIA GPUs, or (--torch cpu) without; otherwise what suits this machine
 """
 
 # Standard library only, and nothing that Python 3.6 cannot parse: an old Python must get as far as the line in main()
-# that says what the course needs.
+# that says what the course needs. What is printed is ASCII. How the course is installed is in tools/installer.py.
 import argparse
 import csv
-import hashlib
 import os
 import re
 import shutil
@@ -32,75 +33,48 @@ REQUIREMENTS = ROOT / "requirements.txt"
 DEV_REQUIREMENTS = ROOT / "requirements-dev.txt"
 # pyproject.toml lists the Python versions the course supports, oldest first
 PYTHONS = re.findall(r"Python :: (3\.\d+)", (ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-FREE_BYTES = 3 * 1024**3  # what torch, transformers and JupyterLab take unpacked, with a margin
 FIRST_LESSON = "notebooks/00_start_here.ipynb"
+Stop = SystemExit  # ends with one clear line for the reader
 
-
-class Stop(Exception):
-    """One clear line for the reader."""
-
-
-def python_in(venv):
-    """The environment's interpreter."""
-    return venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-
-
-def install(venv, arguments, key, mark="installed", what="Installing (once; a few minutes) …"):
-    """Make `venv` and pip-install into it, unless a finished install of the same `key` is there.
-
-    The mark, a file in `venv`, is written last: an interrupted install has none, and is finished at the next start.
-    """
-    mark = venv / mark
-    key = hashlib.sha256(f"{key}{sys.version_info[:2]}{ROOT}".encode()).hexdigest()
-    if mark.exists() and mark.read_text() == key and python_in(venv).exists():
-        return
-    again = venv.exists()
-    mark.unlink(missing_ok=True)
-    if shutil.disk_usage(ROOT).free < FREE_BYTES and not again:
-        raise Stop(f"Not enough disk: the course needs {FREE_BYTES // 1024**3} GB free on the disk of {ROOT}.")
-    print("Finishing the install …" if again and mark.name == "installed" else what, flush=True)
-    try:
-        # --clear would lose what an interrupted install already has
-        subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True, stdout=subprocess.DEVNULL)
-        subprocess.run(
-            [str(python_in(venv)), "-m", "pip", "install", "--disable-pip-version-check", *arguments], check=True
-        )
-    except subprocess.CalledProcessError:
-        raise Stop(why_install_failed(venv)) from None
-    mark.write_text(key)
-
-
-def why_install_failed(venv):
-    """One line: no disk, no network, or pip's own words above."""
-    if shutil.disk_usage(ROOT).free < 200 * 1024**2:
-        return f"The disk is full. Free {FREE_BYTES // 1024**3} GB and run python3 start.py again; it goes on where it was."
-    if not python_in(venv).exists():
-        return "Python's venv module is missing. On Debian or Ubuntu: apt install python3-venv. Then run this again."
-    return (
-        "The install did not finish; pip's last lines above say why. Without network: connect, then run "
-        "python3 start.py again; it goes on where it was."
-    )
+sys.path.append(str(ROOT / "tools"))
 
 
 def environment():
-    """Variables for every kernel: Keras on torch, relative paths made absolute."""
+    """Variables for every kernel: Keras on torch, relative paths made absolute, nothing that leads to a different Python."""
     env = {**os.environ, "KERAS_BACKEND": "torch", "TOKENIZERS_PARALLELISM": "false"}
+    for name in ("PYTHONHOME", "PYTHONPATH", "__PYVENV_LAUNCHER__"):
+        env.pop(name, None)
+    # what a terminal cannot show is written as \\u2026, not an error
+    env["PYTHONIOENCODING"] = env.get("PYTHONIOENCODING", "").partition(":")[0] + ":backslashreplace"
     # threads that wait sleep instead of spinning: on a busy machine training is several times as fast, on an idle one equal
     env.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if env.get("TWEETS_CSV"):  # kernels run in notebooks/, the path was typed here
-        env["TWEETS_CSV"] = os.path.abspath(env["TWEETS_CSV"])
+        env["TWEETS_CSV"] = typed_path(env["TWEETS_CSV"])
     return env
 
 
-def ready(dev=False):
-    """Return the interpreter of the course's environment, installed when needed; `dev`: with tools for tests, grading."""
+def typed_path(text):
+    """Return what somebody meant by a path: `~` is the home folder; Windows' `set X="a b.csv"` keeps the quotes."""
+    text = text.strip()
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        text = text[1:-1].strip()
+    return os.path.abspath(os.path.expanduser(text))
+
+
+def ready(dev=False, torch=None):
+    """Return the interpreter of the course's environment, installed when needed; `dev`: with tools for tests, grading.
+
+    `torch`, "cpu" or "cuda", asks for one of PyTorch's builds; None takes what is there, or suits the machine.
+    """
+    from installer import install, python_in
+
     venv = ROOT / ".venv"
-    key = REQUIREMENTS.read_text()
-    install(venv, ["-r", str(REQUIREMENTS)], key)
+    key = REQUIREMENTS.read_text(encoding="utf-8")
+    install(venv, ["--only-binary=:all:", "-r", str(REQUIREMENTS)], key, torch=torch, offline=True)
     if dev:
-        key += DEV_REQUIREMENTS.read_text()
-        what = "Installing what tests and grading need (once) …"
-        install(venv, ["-r", str(DEV_REQUIREMENTS)], key, "installed-dev", what)
+        key += DEV_REQUIREMENTS.read_text(encoding="utf-8")
+        what = "Installing what tests and grading need (once) ..."
+        install(venv, ["--only-binary=:all:", "-r", str(DEV_REQUIREMENTS)], key, mark="installed-dev", what=what)
     return str(python_in(venv))
 
 
@@ -113,13 +87,27 @@ def lab(browser=True):
     token = os.urandom(16).hex()
     command = [python, "-m", "jupyterlab", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"]
     command += [f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={ROOT}", "--no-browser"]
-    command += ["--LabApp.extension_manager=readonly", "--LabApp.news_url=", "--log-level=WARN"]
+    command += ["--LabApp.extension_manager=readonly", "--LabApp.news_url=None", "--log-level=WARN"]
+    # only the environment's own extensions, and of those none that only teachers need (see tools/jupyter)
+    extensions = Path(python).parents[1] / "share" / "jupyter" / "labextensions"
+    command.append(f"--LabApp.labextensions_path={extensions}")
+    own = ROOT / ".start"  # the reader's own settings may be for a different JupyterLab
+    if not os.access(str(ROOT), os.W_OK):
+        own = Path(tempfile.mkdtemp())
+    own.mkdir(exist_ok=True)
+    env = {
+        **environment(),
+        "JUPYTER_CONFIG_PATH": str(ROOT / "tools" / "jupyter"),
+        "JUPYTER_CONFIG_DIR": str(own / "jupyter"),
+    }
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # let `finally` end the server
-    server = subprocess.Popen(command, env=environment(), cwd=ROOT)
+    log = own / "jupyterlab.log"
+    with open(str(log), "wb") as file:  # warnings that a learner can do nothing about stay out of the terminal
+        server = subprocess.Popen(command, env=env, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT)
     try:
-        wait_for(server, port)
+        wait_for(server, port, log)
         address = f"http://127.0.0.1:{port}/lab/tree/{FIRST_LESSON}?token={token}"
         print(f"\nThe course is open at\n  {address}\nCtrl-C ends it.", flush=True)
         if browser:
@@ -134,16 +122,17 @@ def lab(browser=True):
         server.wait()
 
 
-def wait_for(server, port, seconds=180):  # the first start on a slow disk compiles everything once
+def wait_for(server, port, log, seconds=180):  # the first start on a slow disk compiles everything once
     for _ in range(seconds * 10):
         if server.poll() is not None:
-            raise Stop(f"JupyterLab ended at once (status {server.returncode}); its lines above say why.")
+            last = log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
+            raise Stop(f"JupyterLab ended at once (status {server.returncode}): {last} All its lines: {log}")
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
             return
         except OSError:
             time.sleep(0.1)
-    raise Stop(f"JupyterLab did not answer on port {port} within {seconds} s.")
+    raise Stop(f"JupyterLab did not answer on port {port} within {seconds} s. Its lines: {log}")
 
 
 def test(quick=False, latest=False, pytest_arguments=()):
@@ -190,8 +179,10 @@ def test(quick=False, latest=False, pytest_arguments=()):
 
 def newest_releases():
     """Return the interpreter of .venv-latest, installed anew each week."""
+    from installer import install, python_in
+
     venv = ROOT / ".venv-latest"
-    pin = next(line for line in REQUIREMENTS.read_text().splitlines() if line.startswith("torch=="))
+    pin = re.search(r"^torch==.*$", REQUIREMENTS.read_text(encoding="utf-8"), flags=re.M).group()
     # torch stays as pinned: its newest build weighs gigabytes
     arguments = ["--upgrade", "--upgrade-strategy=eager", pin, "-e", f"{ROOT}[test,teach,checkpoints]"]
     install(venv, arguments, time.strftime("%G-%V"))
@@ -251,16 +242,23 @@ def without_network():
 
 
 def needed():
-    """Return the supported Python versions as a phrase: "Python 3.11, 3.12 or 3.13"."""
+    """Return the supported Python versions as a phrase: "Python 3.11, 3.12, 3.13 or 3.14"."""
     return f"Python {', '.join(PYTHONS[:-1])} or {PYTHONS[-1]}"
 
 
 def main(arguments):
-    found = ".".join(map(str, sys.version_info[:2]))
-    if found not in PYTHONS:
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a folder's name may have letters that the terminal does not
+            stream.reconfigure(errors="backslashreplace")
+    oldest, newest = (tuple(map(int, text.split("."))) for text in (PYTHONS[0], PYTHONS[-1]))
+    found = "{}.{}".format(*sys.version_info[:2])
+    if sys.version_info[:2] < oldest:
         raise Stop(f"Python {found} found; the course needs {needed()}. Get one from python.org.")
+    if sys.version_info[:2] > newest:
+        print(f"Python {found} found. The course was tested on {needed()}; trying it all the same.", flush=True)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--no-browser", action="store_true", help="only print the address")
+    parser.add_argument("--torch", choices=["cpu", "cuda"], help="which build; default: what suits this machine")
     commands = parser.add_subparsers(dest="command")
     run_parser = commands.add_parser("run", help="run lessons headless")
     run_parser.add_argument("lessons", nargs="*", metavar="NN", help="lesson numbers; default: all")
@@ -284,6 +282,8 @@ def main(arguments):
     args, rest = parser.parse_known_args(arguments)
     if rest and args.command not in ("test", "bench"):
         parser.error(f"unknown: {' '.join(rest)}")
+    if args.torch:
+        ready(torch=args.torch)
     if args.command == "run":
         runner = [ready(), str(ROOT / "tools" / "run_lessons.py"), *args.lessons]
         return subprocess.run(runner, cwd=ROOT, env=environment()).returncode
@@ -305,9 +305,8 @@ def main(arguments):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Ended."))  # pip and JupyterLab are ended with it
     try:
         sys.exit(main(sys.argv[1:]))
-    except Stop as stop:
-        sys.exit(str(stop))
     except KeyboardInterrupt:
         sys.exit("Interrupted; start again and it goes on where it was.")

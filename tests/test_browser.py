@@ -34,12 +34,13 @@ def course(tmp_path_factory):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(".ipynb_checkpoints", "assembled"))
     for name in ("start.py", "pyproject.toml", "requirements.txt"):
         shutil.copy(ROOT / name, folder / name)
-    server = subprocess.Popen(
-        [sys.executable, "-u", "-c", CODE], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
+    with open(folder / "stderr.txt", "w") as stderr:
+        server = subprocess.Popen(
+            [sys.executable, "-u", "-c", CODE], cwd=folder, stdout=subprocess.PIPE, stderr=stderr, text=True
+        )
     try:
         address = next(line.strip() for line in server.stdout if "http://" in line)
-        yield re.fullmatch(r"(http://[\d.:]+)/lab/tree/\S+\?token=(\w+)", address).groups()
+        yield *re.fullmatch(r"(http://[\d.:]+)/lab/tree/\S+\?token=(\w+)", address).groups(), folder / "stderr.txt"
     finally:
         server.terminate()
         server.wait()
@@ -125,6 +126,22 @@ def run_to(page, code):
     page.locator(".jp-CodeCell", has_text=code).locator(".cm-content").click()
     run_cells(page, "notebook:run-all-above")
     menu(page, "Run", "runmenu:run")
+
+
+def test_a_learner_meets_no_teachers_tools_no_question_and_no_warning(browser, course):
+    """nbgrader is installed here, as the tests need it; JupyterLab opens without its menu, its buttons, its warnings."""
+    page = browser.new_page()
+    page.goto(f"{course[0]}/lab/tree/exercises/07_dataloaders/homework.ipynb?token={course[1]}&reset")
+    page.wait_for_selector(".jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=300_000)
+    page.wait_for_timeout(3000)  # a question about news comes late
+    menus = page.locator(".lm-MenuBar-item").all_text_contents()
+    assert {"File", "Run", "Kernel"} <= set(menus) and "Nbgrader" not in menus
+    assert "Validate" not in page.locator(".jp-NotebookPanel-toolbar").inner_text()
+    titles = page.locator(".jp-SideBar .lm-TabBar-tab").evaluate_all("tabs => tabs.map(tab => tab.title)")
+    assert "Property Inspector" in titles and not [title for title in titles if "ssignment" in title]
+    assert not page.locator(".jp-Dialog, .Toastify__toast").all_text_contents()
+    assert course[2].read_text() == ""
+    page.close()
 
 
 def test_lesson_00_shows_both_columns_and_an_environment_that_is_ok(browser, course):

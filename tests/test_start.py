@@ -1,111 +1,557 @@
-"""start.py: one clear line for what can go wrong, an install that is finished when it was interrupted, lessons run."""
+"""start.py: it installs on any machine, mends what is broken, says in one line what it cannot do; lessons run.
+
+The installs are real, with the reader's Python, pip and uv, but small: a tiny course, and a stand-in for the package indexes on
+127.0.0.1, whose PyTorch is a few lines.
+"""
 
 import ast
+import contextlib
+import functools
+import hashlib
+import http.server
+import json
 import os
 import re
+import shutil
+import socket
 import subprocess
 import sys
+import threading
+import time
 import types
 import urllib.request
+import zipfile
+from pathlib import Path
 
+import installer
 import psutil
 import pytest
 from conftest import ROOT
 
-sys.path.insert(0, str(ROOT))
 import start
 
+# what a tiny lesson says about where it runs
+LESSON = """
+import importlib.metadata as metadata, json, os, sys
+import tiny, transfer_learning
+print(json.dumps({
+    "course": os.path.dirname(os.path.dirname(transfer_learning.__file__)),
+    "prefix": sys.prefix,
+    "torch": metadata.version("torch"),
+    "packages": sorted(d.name for d in metadata.distributions()),
+    "tweets": os.environ.get("TWEETS_CSV"),
+    "said": "\u2026",
+}, ensure_ascii=True))
+print("\u2026")
+"""
 
-def fake_venv(folder):
-    python = start.python_in(folder)
-    python.parent.mkdir(parents=True, exist_ok=True)
-    python.touch()
+
+def wheel(folder, name, version, tag="py3-none-any", needs=(), more=()):
+    """Write a wheel with one module; `more` are further files, as (name in the wheel, bytes)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    info = f"{name}-{version}.dist-info"
+    files = [(f"{name}.py", b"x = 1\n"), *more]
+    required = "".join(f"Requires-Dist: {need}\n" for need in needs)
+    files += [
+        (f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{required}".encode()),
+        (f"{info}/WHEEL", f"Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: {tag}\n".encode()),
+    ]
+    record = "".join(f"{name},,\n" for name, _ in files) + f"{info}/RECORD,,\n"
+    path = folder / f"{name}-{version}-{tag}.whl"
+    with zipfile.ZipFile(path, "w") as packed:
+        for file, content in [*files, (f"{info}/RECORD", record.encode())]:
+            packed.writestr(file, content)
+    return path
+
+
+class Index(http.server.SimpleHTTPRequestHandler):
+    """Package indexes: /pypi has PyTorch with CUDA, /cpu its CPU build. A folder's listing is what pip reads."""
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("index")
+    wheel(folder / "pypi" / "torch", "torch", "2.13.0", needs=["cuda-libraries"])
+    wheel(folder / "pypi" / "cuda-libraries", "cuda_libraries", "1.0")
+    wheel(folder / "pypi" / "tiny", "tiny", "1.0")
+    wheel(folder / "cpu" / "torch", "torch", "2.13.0+cpu")
+    handler = functools.partial(Index, directory=str(folder))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def new_venv(tmp_path_factory):
+    """An environment with nothing but pip, to copy: making one takes seconds."""
+    folder = tmp_path_factory.mktemp("new") / ".venv"
+    installer_python = getattr(sys, "_base_executable", sys.executable)
+    subprocess.run([installer_python, "-I", "-m", "venv", str(folder)], check=True)
+    return folder
+
+
+class Course:
+    """A tiny course with the real start.py, its variables, and what its start says."""
+
+    def __init__(self, folder, index):
+        self.folder = folder
+        (folder / "tools").mkdir(parents=True)
+        (folder / "transfer_learning").mkdir()
+        for name in ("start.py", "pyproject.toml", "tools/installer.py"):
+            shutil.copy(ROOT / name, folder / name)
+        (folder / "requirements.txt").write_text("tiny==1.0\ntorch==2.13.0\n")
+        (folder / "tools" / "run_lessons.py").write_text(LESSON)
+        (folder / "transfer_learning" / "__init__.py").touch()
+        ours = ("PIP_", "UV_", "COURSE_", "PYTHON", "TWEETS")
+        self.env = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        # the machine's own settings of pip stay out of it
+        self.env.update(PIP_CONFIG_FILE=os.devnull, PIP_INDEX_URL=f"{index}/pypi", PIP_RETRIES="0")
+        self.env["COURSE_TORCH_INDEX"] = f"{index}/cpu"
+        self.env["PATH"] = os.pathsep.join(  # no GPU, whatever this machine has
+            path for path in os.environ["PATH"].split(os.pathsep) if not (Path(path) / "nvidia-smi").exists()
+        )
+
+    def command(self, *arguments, python=sys.executable):
+        return [python, str(self.folder / "start.py"), *(arguments or ["run"])]
+
+    def start(self, *arguments, before=(), cwd=None, **env):
+        command = [*before, *self.command(*arguments)]
+        return subprocess.run(
+            command,
+            cwd=cwd,
+            env={**self.env, **env},
+            capture_output=True,
+            timeout=120,
+            encoding="utf-8",
+            errors="replace",
+        )
+
+    def lesson(self, *arguments, **options):
+        """What the tiny lesson says, after a start that went well."""
+        done = self.start(*arguments, **options)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{"))), done.stdout
 
 
 @pytest.fixture
-def commands(monkeypatch):
-    """What start.py would run; nothing is installed."""
-    seen = []
-
-    def run(command, **options):
-        seen.append(command)
-        if "venv" in command:
-            fake_venv(start.Path(command[-1]))
-        return subprocess.CompletedProcess(command, 0)
-
-    monkeypatch.setattr(start.subprocess, "run", run)
-    return seen
+def course(tmp_path, index, new_venv):
+    """A tiny course whose environment is made, with nothing in it yet."""
+    course = Course(tmp_path / "course", index)
+    shutil.copytree(new_venv, course.folder / ".venv", symlinks=True)
+    return course
 
 
-def test_it_installs_once(tmp_path, commands):
-    for _ in range(2):
-        start.install(tmp_path / "venv", ["-r", "requirements.txt"], "key")
-    assert len(commands) == 2 and "pip" in commands[1]
+NO_GPU = pytest.mark.skipif(os.path.exists("/proc/driver/nvidia/version"), reason="this machine has an NVIDIA GPU")
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has two builds of PyTorch in reach")
 
 
-def test_new_requirements_are_installed(tmp_path, commands):
-    start.install(tmp_path / "venv", [], "key")
-    start.install(tmp_path / "venv", [], "other key")
-    assert len(commands) == 4
+@pytest.mark.slow
+def test_it_installs_from_anywhere_whatever_the_machine_is_set_to(tmp_path, index):
+    """From a folder with a project and modules of its own, under settings that would lead pip and Python elsewhere."""
+    course = Course(tmp_path / "the course, caf\u00e9", index)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "pyproject.toml").write_text('[project]\nname = "different"\nversion = "1"\n')
+    for module in ("pip", "venv", "random", "tiny", "transfer_learning", "sitecustomize"):
+        (elsewhere / f"{module}.py").write_text("raise SystemExit('the wrong module')\n")
+    config = tmp_path / "pip.conf"
+    config.write_text(f"[install]\nuser = true\ntarget = {elsewhere}\nprefix = {elsewhere}\n")
+    settings = {
+        "PIP_USER": "1",
+        "PIP_PREFIX": str(elsewhere),
+        "PIP_TARGET": str(elsewhere),
+        "PIP_CONFIG_FILE": str(config),
+    }
+    settings |= {"PIP_REQUIRE_VIRTUALENV": "1", "PIP_NO_DEPS": "1", "PIP_DRY_RUN": "1", "CONDA_PREFIX": sys.base_prefix}
+    settings |= {"PYTHONHOME": sys.base_prefix, "PYTHONIOENCODING": "ascii"}
+    before = sorted(elsewhere.iterdir())
+    lesson, said = course.lesson(cwd=elsewhere, **settings)
+    assert lesson["course"] == str(course.folder) and lesson["prefix"] == str(course.folder / ".venv")
+    assert "tiny" in lesson["packages"] and "different" not in lesson["packages"]
+    assert sorted(elsewhere.iterdir()) == before
+    assert "Installing the course (once)" in said and said.isascii()
+    # the second start has nothing to do, and needs neither network nor the folder's first name
+    course.folder = course.folder.rename(tmp_path / "moved")
+    lesson, said = course.lesson(PIP_INDEX_URL="http://127.0.0.1:9")
+    assert lesson["course"] == str(course.folder) and "Install" not in said
 
 
-def test_an_interrupted_install_is_noticed_and_finished(tmp_path, monkeypatch, commands, capsys):
-    whole = start.subprocess.run
-
-    def interrupted(command, **options):
-        if "pip" in command:
-            raise KeyboardInterrupt
-        return whole(command, **options)
-
-    monkeypatch.setattr(start.subprocess, "run", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        start.install(tmp_path / "venv", [], "key")
-    monkeypatch.setattr(start.subprocess, "run", whole)
-    start.install(tmp_path / "venv", [], "key")
-    assert "Finishing the install" in capsys.readouterr().out
-    assert (tmp_path / "venv" / "installed").exists()
+def test_paths_before_python_do_not_count(course, tmp_path):
+    """PYTHONPATH is set to packages of a different Python, as robotics and conda set-ups do."""
+    for module in ("tiny", "transfer_learning", "pip", "torch"):
+        (tmp_path / f"{module}.py").write_text("raise SystemExit('the wrong module')\n")
+    lesson, _ = course.lesson(PYTHONPATH=str(tmp_path))
+    assert lesson["course"] == str(course.folder)
 
 
-def test_no_network_is_one_line(tmp_path, monkeypatch, commands):
-    whole = start.subprocess.run
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="an environment on Windows has no links")
+def test_an_environment_whose_python_is_gone_is_made_again(course):
+    course.lesson()
+    for name in ("python", "python3"):  # uninstalled
+        (course.folder / ".venv" / "bin" / name).unlink()
+        (course.folder / ".venv" / "bin" / name).symlink_to("/usr/local/opt/python@3.10/bin/python3.10")
+    lesson, said = course.lesson()
+    assert "Making the environment again" in said and lesson["prefix"] == str(course.folder / ".venv")
+    # or the link leads to a newer version now, which has no packages
+    site = installer.site_packages(course.folder / ".venv")
+    site.parent.rename(site.parents[1] / "python3.10")
+    lesson, said = course.lesson()
+    assert "Making the environment again" in said and lesson["prefix"] == str(course.folder / ".venv")
 
-    def failing(command, **options):
-        if "pip" in command:
-            raise subprocess.CalledProcessError(1, command)
-        return whole(command, **options)
 
-    monkeypatch.setattr(start.subprocess, "run", failing)
-    with pytest.raises(start.Stop, match="Without network: connect, then run python3") as caught:
-        start.install(tmp_path / "venv", [], "key")
+def test_two_starts_at_once(course):
+    """The second waits, says for what, and finds everything done."""
+    starts = [
+        subprocess.Popen(course.command(), env=course.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for _ in range(2)
+    ]
+    said = sorted(start.communicate(timeout=120)[0] for start in starts)
+    assert [start.returncode for start in starts] == [0, 0], said
+    assert sum("Installed in" in text for text in said) == 1
+    assert sum("Another start is installing the course in this folder. Waiting" in text for text in said) == 1
+
+
+def without_writing(folder):
+    """What to put before a command so that a folder is read-only for it, even for root."""
+    if not shutil.which("bwrap"):
+        pytest.skip("bubblewrap is not installed: it makes a folder read-only")
+    return ["bwrap", "--dev-bind", "/", "/", "--ro-bind", str(folder), str(folder)]
+
+
+def test_a_folder_that_cannot_be_written_to_is_one_line(tmp_path, index):
+    course = Course(tmp_path / "caf\u00e9", index)
+    done = course.start(before=without_writing(course.folder), PYTHONIOENCODING="cp437")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert re.fullmatch(
+        r"The course's folder cannot be written to: .*\. Copy it to a folder of your own .*\n", done.stderr
+    )
+
+
+def test_a_finished_course_runs_from_a_folder_that_cannot_be_written_to(course):
+    course.lesson()
+    lesson, _ = course.lesson(before=without_writing(course.folder))
+    assert lesson["course"] == str(course.folder)
+
+
+@NO_GPU
+@LINUX
+def test_without_a_gpu_pytorch_is_the_cpu_build(course):
+    lesson, said = course.lesson()
+    assert lesson["torch"] == "2.13.0+cpu" and "cuda-libraries" not in lesson["packages"] and "CUDA" not in said
+
+
+@NO_GPU
+@LINUX
+def test_without_pytorchs_index_the_size_of_the_usual_build_is_said(course):
+    lesson, said = course.lesson(COURSE_TORCH_INDEX="http://127.0.0.1:9")
+    assert lesson["torch"] == "2.13.0" and "cuda_libraries" in lesson["packages"]
+    assert f"{installer.DOWNLOAD['cuda']:g} GB to download" in said
+
+
+@LINUX
+def test_with_a_gpu_pytorch_is_the_cuda_build(course, tmp_path):
+    driver = tmp_path / "driver" / "nvidia-smi"
+    driver.parent.mkdir()
+    driver.touch(mode=0o755)
+    lesson, said = course.lesson(PATH=f"{driver.parent}{os.pathsep}{course.env['PATH']}")
+    assert lesson["torch"] == "2.13.0" and "CUDA" not in said
+
+
+@pytest.mark.slow
+@LINUX
+def test_asked_for_pytorch_is_the_build_that_was_asked_for(course):
+    assert course.lesson("--torch", "cuda", "run")[0]["torch"] == "2.13.0"
+    lesson, said = course.lesson()
+    assert lesson["torch"] == "2.13.0" and "Install" not in said  # what is there stays
+    lesson, said = course.lesson("--torch", "cpu", "run")
+    assert lesson["torch"] == "2.13.0+cpu" and "for the other build of PyTorch" in said
+
+
+def test_an_index_that_accepts_and_says_nothing_is_left_after_three_seconds():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        started = time.monotonic()
+        assert not installer.answers(f"http://127.0.0.1:{silent.getsockname()[1]}/torch/")
+        assert time.monotonic() - started < 6
+
+
+def test_no_network_is_one_line_and_names_the_log(course):
+    nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9", "COURSE_TORCH_INDEX": "http://127.0.0.1:9"}
+    done = course.start(PIP_RETRIES="1", **nowhere)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "Without network: connect, then run python3 start.py again" in done.stderr
+    assert "127.0.0.1:9" in (course.folder / ".start" / "install.log").read_text()
+    assert str(course.folder / ".start" / "install.log") in done.stderr
+
+
+def test_what_no_index_has_is_named(course):
+    (course.folder / "requirements.txt").write_text("torch==2.13.0\ntiny==7.0\n")
+    done = course.start()
+    assert done.returncode == 1 and "No matching distribution found for tiny==7.0" in done.stderr
+
+
+def test_an_interrupted_install_is_finished(course):
+    """It has no mark; what it left of a package, without the record that comes last, is not taken for a package."""
+    course.lesson()
+    (course.folder / ".venv" / "installed").unlink()
+    site = installer.site_packages(course.folder / ".venv")
+    (site / "tiny.py").unlink()
+    (site / "tiny-1.0.dist-info" / "RECORD").unlink()
+    assert "Finishing the install" in course.lesson()[1]
+
+
+def test_new_requirements_are_installed(course, index):
+    course.lesson()
+    (course.folder / "requirements.txt").write_text("torch==2.13.0\ntiny==1.0\ncuda-libraries\n")
+    assert "cuda_libraries" in course.lesson()[0]["packages"]
+
+
+@pytest.fixture
+def wheels(course):
+    """What `start.py pack` puts beside start.py, for this system and this Python; uv's wheel holds the real program."""
+    from packaging.tags import sys_tags
+
+    folder = course.folder / "wheels"
+    tag = str(next(sys_tags()))
+    wheel(folder, "torch", "2.13.0+cpu", tag)
+    wheel(folder, "tiny", "1.0")
+    uv = Path(sys.executable).with_name("uv.exe" if os.name == "nt" else "uv")
+    wheel(
+        folder,
+        "uv",
+        "0.1",
+        re.sub("cp.*?-cp.*?-", "py3-none-", tag),
+        more=[(f"uv-0.1.data/scripts/{uv.name}", uv.read_bytes())],
+    )
+    sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in folder.glob("*.whl")]
+    (folder / "SHA256SUMS").write_text("".join(sums))
+    course.env.update(PIP_INDEX_URL="http://127.0.0.1:9", COURSE_TORCH_INDEX="http://127.0.0.1:9")
+    return folder
+
+
+@pytest.mark.parametrize("tool", ["uv", "pip"])
+def test_from_packed_wheels_no_network_is_needed(tool, course, wheels):
+    if tool == "pip":
+        (uv,) = wheels.glob("uv-*")
+        uv.unlink()
+    lesson, said = course.lesson(
+        before=start.without_network(), UV_INDEX_URL="http://127.0.0.1:9", UV_SYSTEM_PYTHON="1"
+    )
+    assert lesson["torch"] == "2.13.0+cpu" and lesson["course"] == str(course.folder) and "without network" in said
+    assert f"{tool} " in (course.folder / ".start" / "install.log").read_text().split("$ ")[1].replace("uv pip", "uv")
+    assert not (course.folder / ".start" / "uv_cache").exists()
+
+
+def test_a_packed_course_needs_no_part_of_python_that_debian_leaves_out(course, wheels, monkeypatch):
+    monkeypatch.setattr(installer.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(installer, "WHEELS", wheels)
+    monkeypatch.setattr(installer, "ROOT", course.folder)
+    monkeypatch.setattr(installer, "OWN", course.folder / ".start")
+    monkeypatch.setattr(installer, "LOG", course.folder / ".start" / "install.log")
+    venv = course.folder / "other"
+    installer.install(venv, ["tiny"], "key", offline=True)
+    assert [path.name for path in installer.site_packages(venv).glob("*.dist-info")] == ["tiny-1.0.dist-info"]
+
+
+def test_a_damaged_wheel_is_named(course, wheels):
+    (damaged,) = wheels.glob("tiny-*")
+    damaged.write_bytes(damaged.read_bytes()[:300])
+    done = course.start()
+    assert (
+        done.returncode == 1 and "tiny-1.0-py3-none-any.whl is damaged. Copy the folder from the stick" in done.stderr
+    )
+
+
+def test_wheels_for_a_different_system_are_said_to_be(course, wheels, index):
+    (torch,) = wheels.glob("torch-*")
+    torch.rename(wheels / "torch-2.13.0-cp311-cp311-riscv_1_0.whl")
+    lesson, said = course.lesson(PIP_INDEX_URL=f"{index}/pypi", COURSE_TORCH_INDEX=f"{index}/cpu")
+    assert re.search(r"wheels has nothing for \w+ \w+ and Python [\d.]+\w*: installing over the network", said)
+    assert lesson["tweets"] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "system", "machine", "version", "fits"),
+    [
+        ("torch-2.13.0+cpu-cp312-cp312-manylinux_2_28_x86_64.whl", "linux", "x86_64", (3, 12), True),
+        ("torch-2.13.0+cpu-cp312-cp312-manylinux_2_28_x86_64.whl", "linux", "x86_64", (3, 13), False),
+        ("torch-2.13.0+cpu-cp312-cp312-manylinux_2_28_x86_64.whl", "linux", "aarch64", (3, 12), False),
+        ("torch-2.13.0-cp313-cp313-win_amd64.whl", "win32", "AMD64", (3, 13), True),
+        ("torch-2.13.0-cp313-cp313-macosx_14_0_arm64.whl", "darwin", "arm64", (3, 13), True),
+        ("torch-2.13.0-cp313-cp313-macosx_14_0_arm64.whl", "linux", "aarch64", (3, 13), False),
+        ("torch-2.13.0-cp313-cp313t-win_amd64.whl", "win32", "AMD64", (3, 13), False),
+        ("uv-0.13.9-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl", "linux", "x86_64", (3, 14), True),
+        ("uv-0.13.9-py3-none-win_amd64.whl", "win32", "AMD64", (3, 11), True),
+        ("uv-0.13.9-py3-none-macosx_11_0_arm64.whl", "darwin", "arm64", (3, 11), True),
+        ("uv-0.13.9-py3-none-musllinux_1_1_x86_64.whl", "linux", "x86_64", (3, 11), False),
+    ],
+)
+def test_which_wheels_fit(name, system, machine, version, fits, monkeypatch):
+    monkeypatch.setattr(installer.sys, "platform", system)
+    monkeypatch.setattr(installer.sys, "version_info", (*version, 0, "final", 0))
+    monkeypatch.setattr(installer.platform, "machine", lambda: machine)
+    assert installer.suits(Path(name)) == fits
+
+
+DEBIAN = b"""The virtual environment was not created successfully because ensurepip is not
+available.  On Debian/Ubuntu systems, you need to install the python3-venv
+package using the following command.
+
+    apt install python3.12-venv
+
+You may need to use sudo with that command.  After installing the python3-venv
+package, recreate your virtual environment.
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        (DEBIAN, r"run  sudo apt install python3\.12-venv  and then this again"),
+        (b"/usr/bin/python3: No module named venv\n", r"sudo apt install python3-venv"),
+        (b"Error: [Errno 13] Permission denied: 'x'\n", r"could not make the environment .*Permission denied: 'x'"),
+    ],
+)
+def test_why_python_makes_no_environment(said, line, tmp_path, monkeypatch):
+    monkeypatch.setattr(installer, "LOG", tmp_path / "log")
+    done = subprocess.CompletedProcess([], 1, stdout=said)
+    monkeypatch.setattr(installer.subprocess, "run", lambda *_, **__: done)
+    with pytest.raises(start.Stop, match=line) as caught:
+        installer.make(tmp_path / ".venv")
     assert "\n" not in str(caught.value)
 
 
-def test_no_disk_is_one_line(tmp_path, monkeypatch, commands):
-    monkeypatch.setattr(start.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 10**6}))
-    with pytest.raises(start.Stop, match="Not enough disk: the course needs 3 GB"):
-        start.install(tmp_path / "venv", [], "key")
-    assert not commands
+def test_no_disk_is_one_line(tmp_path, index):
+    course = Course(tmp_path / "course", index)
+    code = "import shutil, types; shutil.disk_usage = lambda _: types.SimpleNamespace(free=10**6); import start; start.main(['run'])"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=course.folder, env=course.env, capture_output=True, text=True)
+    assert re.fullmatch(r"Not enough disk: the course needs [\d.]+ GB free on the disk of .*\.\n", done.stderr)
+    assert not (course.folder / ".venv").exists()
 
 
-@pytest.mark.parametrize("found", [(3, 8), (3, 10), (3, 99)])
-def test_an_unsupported_python_is_one_line(found, monkeypatch):
+@pytest.mark.parametrize(
+    ("system", "machine", "mac", "line"),
+    [
+        ("darwin", "x86_64", "14.5", "PyTorch has no build for Intel Macs"),
+        ("darwin", "arm64", "13.6", "macOS 13.6 found; PyTorch needs macOS 14"),
+        ("darwin", "arm64", "14.0", None),
+        ("darwin", "arm64", "26.1", None),
+        ("linux", "x86_64", "", None),
+        ("win32", "AMD64", "", None),
+    ],
+)
+def test_a_machine_that_pytorch_does_not_support_is_one_line(system, machine, mac, line, monkeypatch):
+    monkeypatch.setattr(installer.sys, "platform", system)
+    monkeypatch.setattr(installer.platform, "machine", lambda: machine)
+    monkeypatch.setattr(installer.platform, "mac_ver", lambda: (mac, ("", "", ""), machine))
+    with pytest.raises(start.Stop, match=line) if line else contextlib.nullcontext():
+        installer.refuse_unsupported(None)
+
+
+PIP_LINES = """\
+Looking in indexes: https://pypi.org/simple
+Collecting torch==2.13.0 (from -r requirements.txt (line 2))
+  Downloading torch-2.13.0-cp313-cp313-win_amd64.whl.metadata (28 kB)
+Collecting tiny==1.0 (from -r requirements.txt (line 1))
+  Using cached tiny-1.0-py3-none-any.whl (12 kB)
+Downloading torch-2.13.0-cp313-cp313-win_amd64.whl (110.9 MB)
+Progress 0 of 110900000
+Progress 55000000 of 110900000
+Installing collected packages: tiny, torch, sympy, filelock
+"""
+
+
+def test_the_bar_says_what_is_happening(tmp_path, monkeypatch):
+    monkeypatch.setattr(installer, "PACKAGES", 4)
+    log, site = tmp_path / "log", tmp_path / "site"
+    log.touch()
+    progress, seen = installer.Progress(log, site), []
+    for line in PIP_LINES.splitlines(keepends=True):
+        with open(log, "a") as file:
+            file.write(line)
+        progress.read()
+        seen.append((progress.percent(), progress.now))
+    assert [text for _, text in seen][1::2] == [
+        "looking for torch",
+        "looking for tiny",
+        "downloading torch (110.9 MB)",
+        "downloading torch (55 of 111 MB)",
+    ]
+    assert seen[-1] == (67, "installing packages: 0 of 4")
+    for name in ("tiny", "torch"):
+        (site / f"{name}-1.dist-info").mkdir(parents=True)
+        (site / f"{name}-1.dist-info" / "RECORD").touch()
+    progress.read()
+    assert (progress.percent(), progress.now) == (83, "installing packages: 2 of 4")
+    percents = [percent for percent, _ in seen]
+    assert percents == sorted(percents)
+    monkeypatch.setattr(installer.shutil, "get_terminal_size", lambda: os.terminal_size((40, 20)))
+    assert len(progress.line()) == 39 and progress.line().startswith("[################....]  83 %  0:0")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals of this kind")
+def test_a_terminal_gets_one_bar_and_a_file_gets_lines(course):
+    """On a terminal no line of pip's is seen; without one the bar is not drawn, but something is said."""
+    import pty
+
+    said = course.lesson()[1]
+    assert "\r" not in said and "Collecting" not in said and " %, " in said
+    (course.folder / ".venv" / "installed").unlink()
+    ours, theirs = pty.openpty()
+    done = subprocess.run(course.command(), env=course.env, stdout=theirs, timeout=120)
+    os.close(theirs)
+    with open(ours, "rb", closefd=True) as terminal, contextlib.suppress(OSError):
+        said = b"".join(iter(lambda: os.read(terminal.fileno(), 4096), b""))
+        assert said
+    assert done.returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("system", ["x86_64-unknown-linux-gnu", "x86_64-pc-windows-msvc", "aarch64-apple-darwin"])
+def test_every_pin_has_wheels_on_every_system(system):
+    """For all supported versions of Python, without building anything, as pip would choose from PyPI."""
+    if not installer.answers("https://pypi.org/simple/torch/", seconds=10):
+        pytest.skip("PyPI does not answer here: it says which wheels there are")
+    env = {**installer.own_environment(), "MACOSX_DEPLOYMENT_TARGET": "14.0"}
+    for version in start.PYTHONS:
+        command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--no-config", "--only-binary=:all:"]
+        command += ["--index-url=https://pypi.org/simple", f"--python-version={version}", f"--python-platform={system}"]
+        done = subprocess.run([*command, str(start.REQUIREMENTS)], env=env, capture_output=True, text=True)
+        assert done.returncode == 0, f"Python {version} on {system}: {done.stderr}"
+
+
+@pytest.mark.parametrize("found", [(3, 8), (3, 10)])
+def test_an_old_python_is_one_line(found, monkeypatch):
     monkeypatch.setattr(start.sys, "version_info", (*found, 0, "final", 0))
     said = f"Python {found[0]}.{found[1]} found; the course needs {start.needed()}"
     with pytest.raises(start.Stop, match=re.escape(said)):
         start.main([])
 
 
+def test_a_python_newer_than_the_tests_is_tried_with_a_warning(monkeypatch, capsys):
+    monkeypatch.setattr(start.sys, "version_info", (3, 99, 0, "final", 0))
+    monkeypatch.setattr(start, "lab", lambda browser: 7)
+    assert start.main([]) == 7
+    assert capsys.readouterr().out.startswith(f"Python 3.99 found. The course was tested on {start.needed()};")
+
+
 def test_an_old_python_gets_as_far_as_that_line():
     ast.parse((ROOT / "start.py").read_text(encoding="utf-8"), feature_version=(3, 6))
 
 
-def test_what_tests_need_is_installed_when_tests_are_run(tmp_path, monkeypatch, commands):
-    monkeypatch.setattr(start, "ROOT", tmp_path)
+def test_what_tests_need_is_installed_when_tests_are_run(monkeypatch):
+    seen = []
+    monkeypatch.setattr(installer, "install", lambda venv, arguments, key, **_: seen.append(Path(arguments[-1])))
     start.ready()
-    assert [command[-1] for command in commands if "pip" in command] == [str(start.REQUIREMENTS)]
-    for _ in range(2):
-        start.ready(dev=True)
-    assert [command[-1] for command in commands if "pip" in command][1:] == [str(start.DEV_REQUIREMENTS)]
+    assert seen == [start.REQUIREMENTS]
+    start.ready(dev=True)
+    assert seen[1:] == [start.REQUIREMENTS, start.DEV_REQUIREMENTS]
 
 
 @pytest.fixture
@@ -197,9 +643,26 @@ def test_a_file_left_by_a_test_is_named(test_commands, monkeypatch, capsys):
     assert capsys.readouterr().out.count("New files, perhaps left by a test: left.txt") == 2
 
 
-def test_paths_that_were_typed_here_work_in_notebooks(monkeypatch):
-    monkeypatch.setenv("TWEETS_CSV", "data/some.csv")
-    assert start.environment()["TWEETS_CSV"] == os.path.join(os.getcwd(), "data", "some.csv")
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("data/some.csv", "{here}/data/some.csv"),
+        ("~/my tweets.csv", "{home}/my tweets.csv"),
+        ('"my tweets.csv" ', "{here}/my tweets.csv"),
+        ("'~/tweets.csv'", "{home}/tweets.csv"),
+        ("/data/it's.csv", "/data/it's.csv"),
+        ('"', '{here}/"'),
+    ],
+)
+def test_paths_that_were_typed_here_work_in_notebooks(typed, meant, monkeypatch):
+    monkeypatch.setenv("TWEETS_CSV", typed)
+    meant = meant.format(here=os.getcwd(), home=os.path.expanduser("~"))
+    assert start.environment()["TWEETS_CSV"] == os.path.abspath(meant)
+
+
+def test_a_lesson_sees_the_file_that_was_typed_elsewhere(course, tmp_path):
+    lesson, _ = course.lesson(cwd=tmp_path, TWEETS_CSV='"mine.csv"')
+    assert lesson["tweets"] == str(tmp_path / "mine.csv")
 
 
 def run_lessons_py(*arguments, **env):
