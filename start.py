@@ -6,8 +6,10 @@ python3 start.py test                run every check there is; after it, options
 python3 start.py test --quick        everything except running lessons: under two minutes
 python3 start.py test --other [FILE] run the lessons on a different file of tweets
 python3 start.py test --latest       run every check on the newest releases
+python3 start.py test --colab        run lessons 00 to 11 on the versions that Colab has
 python3 start.py bench               measure how fast lesson 12 is here, against what (see benchmarks/speed.py)
 python3 start.py grade FOLDER        grade a class's homework, each submission in a sandbox
+python3 start.py zip                 write course.zip, the whole course, for Colab
 python3 start.py colab OWNER/REPO    write where the course lives on GitHub into every notebook
 
 python3 start.py --torch cuda        with PyTorch's build for NVIDIA GPUs, or (--torch cpu) without; otherwise what suits this machine
@@ -222,6 +224,22 @@ def test_on_other_tweets(file, numbers=()):
         return subprocess.run(command, cwd=ROOT, env=env).returncode
 
 
+def test_on_colabs_versions(numbers=()):
+    """Run lessons, 00 to 11 when none is named, on the versions of constraints-colab.txt, in .venv-colab."""
+    from installer import install, python_in
+
+    venv, constraints = ROOT / ".venv-colab", ROOT / "constraints-colab.txt"
+    # torch stays as pinned: Colab's build is for its GPUs, and weighs gigabytes
+    pin = re.search(r"^torch==.*$", REQUIREMENTS.read_text(encoding="utf-8"), flags=re.M).group()
+    arguments = ["-c", str(constraints), pin, "-e", str(ROOT), "ipykernel", "nbclient"]
+    install(venv, arguments, constraints.read_text(encoding="utf-8") + pin)
+    numbers = numbers or [path.name[:2] for path in sorted((ROOT / "notebooks").glob("[01][0-9]_*.ipynb"))[:12]]
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        env = {**environment(), **scratch(folder), "PROJECT_MINUTES": "0.5"}
+        command = [str(python_in(venv)), str(ROOT / "tools" / "run_lessons.py"), *numbers]
+        return subprocess.run(command, cwd=ROOT, env=env).returncode
+
+
 def write_other_tweets(folder):
     """Write rows 1000 to 1899 of the course's tweets, then rows 0 to 949, so that no lesson finds a row where it was."""
     path = os.path.join(folder, "tweets.csv")
@@ -273,10 +291,12 @@ def main(arguments):
         help="only run the lessons (further arguments: lesson numbers) on FILE; without it, on part of the course's tweets",
     )
     test_parser.add_argument("--latest", action="store_true", help="on the newest releases, in .venv-latest")
+    which.add_argument("--colab", action="store_true", help="only run lessons (default: 00 to 11) on Colab's versions")
     commands.add_parser("bench", help="measure lesson 12's speed; further arguments go to benchmarks/speed.py")
     grade_parser = commands.add_parser("grade", help="grade a class's homework")
     grade_parser.add_argument("folder", help="STUDENT/NN_name/homework.ipynb, or STUDENT.ipynb")
     grade_parser.add_argument("--unsafe", action="store_true", help="without a sandbox, where there is none")
+    commands.add_parser("zip", help="write course.zip, the whole course, for Colab")
     colab_parser = commands.add_parser("colab", help="write where the course lives on GitHub into every notebook")
     colab_parser.add_argument("repository", metavar="OWNER/REPO")
     args, rest = parser.parse_known_args(arguments)
@@ -290,6 +310,8 @@ def main(arguments):
     if args.command == "test":
         if args.other is not None:
             return test_on_other_tweets(args.other, rest)
+        if args.colab:
+            return test_on_colabs_versions(rest)
         return test(args.quick, args.latest, rest)
     if args.command == "bench":
         return subprocess.run([ready(), str(ROOT / "benchmarks" / "speed.py"), *rest], env=environment()).returncode
@@ -298,6 +320,8 @@ def main(arguments):
         grader += ["--unsafe"] * args.unsafe
         # what a class has passed is not the teacher's own homework
         return subprocess.run(grader, cwd=ROOT, env={**environment(), "COURSE_RECORD": os.devnull}).returncode
+    if args.command == "zip":  # needs no environment
+        return subprocess.run([sys.executable, str(ROOT / "tools" / "course_zip.py")], env=environment()).returncode
     if args.command == "colab":
         course = [ready(dev=True), str(ROOT / "tools" / "course.py"), args.repository]
         return subprocess.run(course, cwd=ROOT).returncode
