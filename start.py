@@ -11,6 +11,8 @@ python3 start.py bench               measure how fast lesson 12 is here, against
 python3 start.py grade FOLDER        grade a class's homework, each submission in a sandbox
 python3 start.py zip                 write course.zip, the whole course, for Colab
 python3 start.py colab OWNER/REPO    write where the course lives on GitHub into every notebook
+python3 start.py doctor              one line for each thing the course needs: [OK], or [FAIL] with the remedy
+python3 start.py pack FOLDER         the course and its packages on a stick: installs without network (pack -h: options)
 
 python3 start.py --torch cuda        with PyTorch's build for NVIDIA GPUs, or (--torch cpu) without; otherwise what suits this machine
 """
@@ -20,6 +22,7 @@ python3 start.py --torch cuda        with PyTorch's build for NVIDIA GPUs, or (-
 import argparse
 import csv
 import os
+import platform
 import re
 import shutil
 import signal
@@ -76,7 +79,9 @@ def ready(dev=False, torch=None):
     if dev:
         key += DEV_REQUIREMENTS.read_text(encoding="utf-8")
         what = "Installing what tests and grading need (once) ..."
-        install(venv, ["--only-binary=:all:", "-r", str(DEV_REQUIREMENTS)], key, mark="installed-dev", what=what)
+        packed = any((ROOT / "wheels").glob("nbgrader-*.whl"))  # by start.py pack --dev
+        arguments = ["--only-binary=:all:", "-r", str(DEV_REQUIREMENTS)]
+        install(venv, arguments, key, mark="installed-dev", what=what, offline=packed)
     return str(python_in(venv))
 
 
@@ -259,6 +264,23 @@ def without_network():
     return []
 
 
+def doctor():
+    """Print a line for each thing the course needs, whatever is installed so far; return 0 when nothing is wrong."""
+    python = [sys.executable, "-I", "-S"]  # the standard library alone
+    if sys.version_info[:2] >= tuple(map(int, PYTHONS[0].split("."))):
+        from installer import python_in, works
+
+        if works(ROOT / ".venv"):
+            python = [str(python_in(ROOT / ".venv"))]
+    print(f"{ROOT} on {platform.platform()}, Python {platform.python_version()}", flush=True)
+    status = subprocess.call([*python, str(ROOT / "tools" / "environment.py")], env=environment())
+    if not 0 <= status <= 100:
+        print(
+            f"[FAIL] The system ended this check (status {status}): close other programs; else delete .venv, then start again."
+        )
+    return status
+
+
 def needed():
     """Return the supported Python versions as a phrase: "Python 3.11, 3.12, 3.13 or 3.14"."""
     return f"Python {', '.join(PYTHONS[:-1])} or {PYTHONS[-1]}"
@@ -268,6 +290,8 @@ def main(arguments):
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a folder's name may have letters that the terminal does not
             stream.reconfigure(errors="backslashreplace")
+    if arguments[:1] == ["doctor"]:  # on any Python, the first line says which is needed
+        return doctor()
     oldest, newest = (tuple(map(int, text.split("."))) for text in (PYTHONS[0], PYTHONS[-1]))
     found = "{}.{}".format(*sys.version_info[:2])
     if sys.version_info[:2] < oldest:
@@ -299,8 +323,10 @@ def main(arguments):
     commands.add_parser("zip", help="write course.zip, the whole course, for Colab")
     colab_parser = commands.add_parser("colab", help="write where the course lives on GitHub into every notebook")
     colab_parser.add_argument("repository", metavar="OWNER/REPO")
+    commands.add_parser("doctor", help="say what is there and what is missing")
+    commands.add_parser("pack", add_help=False, help="put the course on a stick; -h: options of tools/pack.py")
     args, rest = parser.parse_known_args(arguments)
-    if rest and args.command not in ("test", "bench"):
+    if rest and args.command not in ("test", "bench", "pack"):
         parser.error(f"unknown: {' '.join(rest)}")
     if args.torch:
         ready(torch=args.torch)
@@ -325,6 +351,9 @@ def main(arguments):
     if args.command == "colab":
         course = [ready(dev=True), str(ROOT / "tools" / "course.py"), args.repository]
         return subprocess.run(course, cwd=ROOT).returncode
+    if args.command == "pack":
+        packer = [ready(dev=True), str(ROOT / "tools" / "pack.py"), *rest]
+        return subprocess.run(packer, env=environment()).returncode
     return lab(browser=not args.no_browser)
 
 
