@@ -247,3 +247,25 @@ def test_colabs_own_versions_are_a_constraint_the_course_allows():
     for pin in pins:
         (version,) = pin.specifier
         assert version.operator == "==" and (pin.name not in ranges or ranges[pin.name].contains(version.version)), pin
+
+
+def test_the_lessons_run_on_those_versions(monkeypatch):
+    """start.py test --colab: which lessons, in which environment, away from the reader's own record and saved models."""
+    import installer
+
+    import start
+
+    seen = []
+    monkeypatch.setattr(installer, "install", lambda venv, arguments, key: seen.append((venv.name, arguments, key)))
+    monkeypatch.setattr(
+        start.subprocess,
+        "run",
+        lambda command, env, **more: seen.append((command, env)) or subprocess.CompletedProcess(command, 0),
+    )
+    monkeypatch.delenv("COURSE_RECORD")
+    assert start.main(["test", "--colab"]) == 0 and start.main(["test", "--colab", "03"]) == 0
+    (venv, arguments, key), (command, env), _, (command_03, _) = seen
+    assert venv == ".venv-colab" and str(ROOT / "constraints-colab.txt") in arguments and "transformers==5" in key
+    assert any(re.fullmatch(r"torch==[\d.]+", argument) for argument in arguments)
+    assert ".venv-colab" in command[0] and command[2:] == [f"{n:02}" for n in range(12)] and command_03[2:] == ["03"]
+    assert not os.path.exists(os.path.dirname(env["COURSE_RECORD"])) and env["COURSE_WORK"]
