@@ -142,12 +142,14 @@ def wait_for(server, port, log, seconds=180):  # the first start on a slow disk 
     raise Stop(f"JupyterLab did not answer on port {port} within {seconds} s. Its lines: {log}")
 
 
-def test(quick=False, latest=False, pytest_arguments=()):
+def test(quick=False, latest=False, pytest_arguments=(), colab=False):
     """Run ruff and pytest; with `latest`, in an environment of the newest releases that pyproject.toml allows.
 
     `quick` leaves out running lessons and the tests marked as slow. Tests run side by side, which keeps both cores of a
     small machine busy; those that share what is slow to set up share a process, as the cells of one notebook do.
     """
+    if colab:
+        return test_on_colabs_versions(pytest_arguments)
     python = newest_releases() if latest else ready(dev=True)
     for what in (["check"], ["format", "--check"]):
         status = subprocess.run([python, "-m", "ruff", *what, str(ROOT)], cwd=ROOT).returncode
@@ -336,9 +338,7 @@ def main(arguments):
     if args.command == "test":
         if args.other is not None:
             return test_on_other_tweets(args.other, rest)
-        if args.colab:
-            return test_on_colabs_versions(rest)
-        return test(args.quick, args.latest, rest)
+        return test(args.quick, args.latest, rest, colab=args.colab)
     if args.command == "bench":
         return subprocess.run([ready(), str(ROOT / "benchmarks" / "speed.py"), *rest], env=environment()).returncode
     if args.command == "grade":
