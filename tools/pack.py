@@ -26,7 +26,7 @@ from urllib.request import url2pathname
 
 import httpx
 from course_zip import course_files
-from installer import DOWNLOAD, PYTORCH_CPU, answers, hashed
+from installer import PYTORCH_CPU, answers, hashed
 from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -295,10 +295,7 @@ def pack(folder, systems, pythons, dev=False):
         for pair, wheels in planned.items():
             print(f"  {named(*pair):22} {len(wheels):4} wheels  {amount(sum(w.size for w in wheels)):>7}")
             if any(wheel.name.startswith("nvidia") for wheel in wheels):
-                print(
-                    "    PyTorch's CPU build could not be reached: this is PyPI's, with the CUDA libraries, about "
-                    f"{DOWNLOAD['cuda'] - DOWNLOAD['cpu']:.1f} GB more."
-                )
+                print("    PyTorch's CPU build could not be reached; this is PyPI's, which brings NVIDIA's libraries.")
         wheels = sorted(
             {wheel.name: wheel for found in planned.values() for wheel in found}.values(), key=lambda w: w.name
         )
