@@ -175,6 +175,7 @@ def test_three_systems_on_one_stick(course, index, tmp_path, monkeypatch, capsys
     )
     assert (stick / "start.py").read_bytes() == (course / "start.py").read_bytes()
     assert (stick / "transfer_learning" / "__init__.py").exists() and not (stick / "my_work").exists()
+    assert (stick / ".gitignore").exists()  # a stick made from this one needs it
     said = capsys.readouterr().out
     assert re.search(r"Windows, Python 3\.14 +6 wheels", said) and re.search(r"Linux, Python 3\.11 +5 wheels", said)
 
@@ -295,6 +296,7 @@ def test_start_passes_its_arguments_on(monkeypatch):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux" or not shutil.which("bwrap"), reason="bubblewrap takes the network away")
 def test_the_stick_installs_without_network(course, index, tmp_path):
     """With the uv that is on it, from a copy of the folder."""

@@ -29,7 +29,7 @@ def course_files(root=ROOT):
     """Return the course's own files, as sorted paths relative to `root`.
 
     They are the files that git tracks, as they are now. Where the course is not a git clone (a stick, an unpacked
-    archive), they are all files that .gitignore does not name, without those whose path begins with a dot.
+    archive), they are all files that .gitignore does not name, without those whose path begins with a dot, except itself.
     """
     root = Path(root)
     if is_clone(root):
@@ -46,7 +46,9 @@ def course_files(root=ROOT):
 
 
 def _left_out(path, patterns):
-    """Whether a path begins with a dot or one of .gitignore's patterns fits it."""
+    """Whether a path begins with a dot, or one of .gitignore's patterns fits it."""
+    if path.name == ".gitignore":  # the next copy needs it
+        return False
     whole = path.as_posix()
     return path.name.startswith(".") or any(
         fnmatch.fnmatch(whole if "/" in pattern else path.name, pattern) for pattern in patterns if pattern

@@ -155,7 +155,8 @@ def check_kernel():
         manager, client = start_new_kernel(kernel_name="python3", startup_timeout=60, stderr=open(os.devnull, "w"))
     except RuntimeError as error:
         raise AssertionError(
-            f"kernel: {error}. Does a firewall or an antivirus block connections within this machine (127.0.0.1)?"
+            f"kernel: {error}. Does a firewall or an antivirus block connections within this machine (127.0.0.1)? If none "
+            f"does, delete the folder .venv, then run {START}"
         ) from None
     try:
         client.execute_interactive(

@@ -19,7 +19,7 @@ import tempfile
 import time
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
@@ -186,10 +186,18 @@ def with_sizes(wheels, client):
     sized = []
     for wheel in wheels:
         if wheel.size is None:
-            size = wheel.path.stat().st_size if wheel.path else int(client.head(wheel.url).headers["Content-Length"])
-            wheel = Wheel(wheel.name, wheel.url, size, wheel.sha256)
+            wheel = replace(wheel, size=wheel.path.stat().st_size if wheel.path else size_of(wheel, client))
         sized.append(wheel)
     return sized
+
+
+def size_of(wheel, client):
+    try:
+        answer = client.head(wheel.url, headers={"Accept-Encoding": "identity"})
+        answer.raise_for_status()
+        return int(answer.headers["Content-Length"])
+    except (httpx.HTTPError, KeyError) as error:
+        raise SystemExit(f"How large {wheel.name} is, {wheel.url} does not say: {error}") from None
 
 
 # Loading
@@ -363,8 +371,10 @@ def main(arguments=None):
             list(dict.fromkeys(pythons)),
             args.dev,
         )
+    except subprocess.CalledProcessError as error:
+        raise SystemExit(f"git could not list the course's files: {' '.join(error.cmd)} in {ROOT}") from None
     except OSError as error:
-        raise SystemExit(f"Cannot write there: {error}") from None
+        raise SystemExit(f"{error.strerror}: {error.filename or args.folder}") from None
     except KeyboardInterrupt:
         raise SystemExit("Interrupted. Run the same command again: it goes on where it was.") from None
 
