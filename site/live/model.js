@@ -45,7 +45,7 @@ const runtime = (seen) =>
 
 /** The tokenizer in the folder `base`: `encode(text, max)` gives `{ids, tokens}`, cut to `max` tokens in all. */
 export const loadTokenizer = (base) =>
-  remember(`${base.href}tokenizer.json`, async () => {
+  remember(`tokenizer of ${base.href}`, async () => {
     const { Tokenizer } = await import(new URL("tokenizers.min.mjs", VENDOR).href);
     const file = (name) => json(new URL(name, base));
     const about = await file("model.json");
