@@ -335,7 +335,9 @@ def pack(folder, systems, pythons, dev=False):
     print(
         f"Ready: {folder}, {amount(all_bytes + course)}, for {where} with Python {' or '.join(pythons)}. Sums are verified."
     )
-    print("On each laptop, copy the folder to the disk and run  python3 start.py  in the copy; it needs no network.")
+    print(
+        "On each laptop, copy the folder to the disk; in the copy, run  python3 start.py  (Windows: python start.py). It needs no network."
+    )
 
 
 def main(arguments=None):
