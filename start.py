@@ -13,6 +13,8 @@ python3 start.py zip                 write course.zip, the whole course, for Col
 python3 start.py colab OWNER/REPO    write where the course lives on GitHub into every notebook
 python3 start.py doctor              one line for each thing the course needs: [OK], or [FAIL] with the remedy
 python3 start.py pack FOLDER         the course and its packages on a stick: installs without network (pack -h: options)
+python3 start.py page FOLDER         your saved classifier as a page for the browser (page -h: options)
+python3 start.py certificate "NAME"  run your homework again, and write a page that says what passed (-h: verify one)
 
 python3 start.py --torch cuda        with PyTorch's build for NVIDIA GPUs, or (--torch cpu) without; otherwise what suits this machine
 """
@@ -39,6 +41,8 @@ DEV_REQUIREMENTS = ROOT / "requirements-dev.txt"
 # pyproject.toml lists the Python versions the course supports, oldest first
 PYTHONS = re.findall(r"Python :: (3\.\d+)", (ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 FIRST_LESSON = "notebooks/00_start_here.ipynb"
+# programs that read their own options, in the environment with tools
+WITH_OPTIONS = {"pack": "tools/pack.py", "page": "site/own_page.py", "certificate": "tools/certificate.py"}
 Stop = SystemExit  # ends with one clear line for the reader
 
 sys.path.append(str(ROOT / "tools"))
@@ -327,8 +331,10 @@ def main(arguments):
     colab_parser.add_argument("repository", metavar="OWNER/REPO")
     commands.add_parser("doctor", help="say what is there and what is missing")
     commands.add_parser("pack", add_help=False, help="put the course on a stick; -h: options of tools/pack.py")
+    commands.add_parser("page", add_help=False, help="turn a saved classifier into a page")
+    commands.add_parser("certificate", add_help=False, help="certify your homework, or verify a certificate")
     args, rest = parser.parse_known_args(arguments)
-    if rest and args.command not in ("test", "bench", "pack"):
+    if rest and args.command not in ("test", "bench", *WITH_OPTIONS):
         parser.error(f"unknown: {' '.join(rest)}")
     if args.torch:
         ready(torch=args.torch)
@@ -351,9 +357,9 @@ def main(arguments):
     if args.command == "colab":
         course = [ready(dev=True), str(ROOT / "tools" / "course.py"), args.repository]
         return subprocess.run(course, cwd=ROOT).returncode
-    if args.command == "pack":
-        packer = [ready(dev=True), str(ROOT / "tools" / "pack.py"), *rest]
-        return subprocess.run(packer, env=environment()).returncode
+    if args.command in WITH_OPTIONS:
+        program = [ready(dev=True), str(ROOT / WITH_OPTIONS[args.command]), *rest]
+        return subprocess.run(program, env=environment()).returncode
     return lab(browser=not args.no_browser)
 
 
