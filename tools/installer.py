@@ -27,10 +27,11 @@ LOG = OWN / "install.log"
 REQUIREMENTS = ROOT / "requirements.txt"
 WHEELS = ROOT / "wheels"  # made by start.py pack: with it, no network is needed
 PYTORCH_CPU = "https://download.pytorch.org/whl/cpu"
-# GB, as measured for the pinned versions; README says the same. PyTorch's build for NVIDIA GPUs brings the CUDA libraries.
-DOWNLOAD = {"cpu": 0.6, "cuda": 3.4}
-DISK = {"cpu": 2.5, "cuda": 7.5}
-PACKAGES = 110  # about as many as requirements.txt brings; once pip knows the number, the bar uses that
+# GB for the pinned versions, as in README's table; PyTorch's build for NVIDIA GPUs brings the CUDA libraries. While pip works, a
+# disk holds what it downloads twice more: in its folder for temporary files, and in its cache.
+DOWNLOAD = {"cpu": 0.5, "cuda": 3.1}
+DISK = {"cpu": 2, "cuda": 6}
+PACKAGES = 160  # about as many as requirements.txt brings; once pip knows the number, the bar uses that
 # What pip's settings may say: where to look, and how to get there. The rest (where to install to, whether to ask …) is ours.
 PIP_SETTINGS = """CACHE_DIR CERT CLIENT_CERT CONSTRAINT DEFAULT_TIMEOUT EXTRA_INDEX_URL FIND_LINKS INDEX_URL
 KEYRING_PROVIDER NO_CACHE_DIR NO_INDEX PROXY RETRIES TIMEOUT TRUSTED_HOST USE_DEPRECATED USE_FEATURE""".split()
@@ -142,6 +143,11 @@ def refuse_unsupported(torch):
     """End where PyTorch has no build for this machine: pip's own message would not say why."""
     if sys.maxsize < 2**32:
         raise SystemExit("This Python is a 32-bit one; PyTorch needs a 64-bit one. Get it from python.org.")
+    if sys.platform == "win32" and platform.machine() == "ARM64":
+        raise SystemExit(
+            "PyTorch has no build for this Python, which is one for Windows on ARM. Get the 64-bit one for Intel and AMD from "
+            "python.org: Windows 11 on ARM runs it, too. Or use Colab (see README)."
+        )
     if sys.platform == "darwin":
         if platform.machine() == "x86_64":
             raise SystemExit(
@@ -157,12 +163,16 @@ def refuse_unsupported(torch):
 
 def check_disk(build):
     """End when an install of this build of PyTorch would not fit."""
-    if shutil.disk_usage(ROOT).free < DISK[build] * 1e9:
-        raise SystemExit(f"Not enough disk: the course needs {DISK[build]:g} GB free on the disk of {ROOT}.")
+    needed = DISK[build] + 2 * DOWNLOAD[build]
+    if shutil.disk_usage(ROOT).free < needed * 1e9:
+        raise SystemExit(
+            f"Not enough disk: to install the course needs {needed:.0f} GB free on the disk of {ROOT}, and takes {DISK[build]} GB."
+        )
 
 
 def disk_full():
-    return f"The disk is full. Free {DISK['cpu']:g} GB and run python3 start.py again; it goes on where it was."
+    """The line for an install that stopped in the middle."""
+    return "The disk is full. Free 3 GB and run python3 start.py again; it goes on where it was."
 
 
 @contextlib.contextmanager
@@ -284,7 +294,7 @@ def install_torch(venv, asked, env):
     check_disk("cuda")
     print(
         f"{index} has no CPU build of PyTorch for this machine, or does not answer. The usual build brings NVIDIA's CUDA "
-        f"libraries: {DOWNLOAD['cuda']:g} GB to download, {DISK['cuda']:g} GB on disk.",
+        f"libraries: {DOWNLOAD['cuda']} GB to download, {DISK['cuda']} GB on disk.",
         flush=True,
     )
 
