@@ -45,8 +45,6 @@ FIRST_LESSON = "notebooks/00_start_here.ipynb"
 WITH_OPTIONS = {"pack": "tools/pack.py", "page": "site/own_page.py", "certificate": "tools/certificate.py"}
 Stop = SystemExit  # ends with one clear line for the reader
 
-sys.path.append(str(ROOT / "tools"))
-
 
 def environment():
     """Variables for every kernel: Keras on torch, relative paths made absolute, nothing that leads to a different Python."""
@@ -293,6 +291,8 @@ def needed():
 
 
 def main(arguments):
+    if sys.path[0] != str(ROOT / "tools"):  # before other people's modules: there is an `installer` on PyPI
+        sys.path.insert(0, str(ROOT / "tools"))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a folder's name may have letters that the terminal does not
             stream.reconfigure(errors="backslashreplace")
