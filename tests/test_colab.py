@@ -94,11 +94,13 @@ def test_the_zip_holds_what_git_tracks_and_is_small(archive):
 
 
 def test_a_folder_that_is_no_clone_gives_the_same_zip_without_the_learners_own_files(tmp_path):
-    for name in ("start.py", ".gitignore", "my_work/classifier/model.safetensors", "notebooks/00.ipynb", "a.pyc"):
+    own = ("my_work/classifier/model.safetensors", ".venv/bin/python", "wheels/torch.whl", "a.pyc", "course.zip")
+    for name in ("start.py", ".gitignore", "notebooks/00.ipynb", *own):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / ".gitignore").write_text((ROOT / ".gitignore").read_text())
-    assert [path.as_posix() for path in course_zip.course_files(tmp_path)] == ["notebooks/00.ipynb", "start.py"]
+    found = {path.as_posix() for path in course_zip.course_files(tmp_path)}
+    assert found == {".gitignore", "notebooks/00.ipynb", "start.py"}
 
 
 def fetch(source, tmp_path):
