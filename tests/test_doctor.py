@@ -64,7 +64,9 @@ def test_a_python_that_is_too_old_is_the_first_line(monkeypatch, capsys):
     monkeypatch.setattr(environment.sys, "version_info", (3, 8, 0, "final", 0))
     assert environment.main() == 8
     first, *rest = capsys.readouterr().out.splitlines()
-    assert re.fullmatch(r"\[FAIL\] Python 3\.8, the course needs 3\.11 or newer: install one from python\.org.*", first)
+    assert re.fullmatch(
+        r"\[FAIL\] Python 3\.8 found; the course needs 3\.11 or newer\. Install it from python\.org.*", first
+    )
     assert all("needs the right Python first" in line for line in rest)
 
 

@@ -9,6 +9,7 @@ import csv
 import io
 import os
 import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -25,7 +26,7 @@ for folder in (ROOT, ROOT / "tools"):
 START = "python start.py" if os.name == "nt" else "python3 start.py"
 COLAB = "google.colab" in sys.modules
 FREE_GB = 1  # for what lessons save, once the course is installed
-SLOWEST_STEP = 10  # seconds; an idle laptop of 2015 takes one or two
+SLOWEST_STEP = 30  # seconds; an idle laptop takes less than one, two threads on a machine that is busy with other work ten
 
 
 def requirements():
@@ -90,7 +91,7 @@ def check_python():
     oldest, newest = (tuple(map(int, text.split("."))) for text in (PYTHONS[0], PYTHONS[-1]))
     found = sys.version_info[:2]
     assert found >= oldest, (
-        f"Python {found[0]}.{found[1]}, the course needs {PYTHONS[0]} or newer: install one from python.org, then run {START}"
+        f"Python {found[0]}.{found[1]} found; the course needs {PYTHONS[0]} or newer. Install it from python.org, then run {START}"
     )
     return f"Python {PYTHONS[0]} or newer{'' if found <= newest else ' (newer than the course has been tested on)'}"
 
@@ -123,8 +124,8 @@ def check_memory():
         ctypes.windll.kernel32.GetPhysicallyInstalledSystemMemory(ctypes.byref(kilobytes))
         free, what = kilobytes.value * 1024 / 1e9, "in all"
     assert free >= needed, (
-        f"memory: {free:.1f} GB {what}, a lesson takes up to {needed:.1f} GB: close the browser's other tabs and other programs, "
-        "shut down notebooks that are done"
+        f"memory: {free:.1f} GB {what}, a lesson needs up to {needed:.1f} GB: close other programs and browser tabs, "
+        "and shut down notebooks you have finished"
     )
     return f"memory: {free:.0f} GB {what}"
 
@@ -152,7 +153,7 @@ def check_kernel():
 
     said = []
     try:
-        manager, client = start_new_kernel(kernel_name="python3", startup_timeout=60, stderr=open(os.devnull, "w"))
+        manager, client = start_new_kernel(kernel_name="python3", startup_timeout=60, stderr=subprocess.DEVNULL)
     except RuntimeError as error:
         raise AssertionError(
             f"kernel: {error}. Does a firewall or an antivirus block connections within this machine (127.0.0.1)? If none "
