@@ -26,7 +26,7 @@ for folder in (ROOT, ROOT / "tools"):
 START = "python start.py" if os.name == "nt" else "python3 start.py"
 COLAB = "google.colab" in sys.modules
 FREE_GB = 1  # for what lessons save, once the course is installed
-SLOWEST_STEP = 30  # seconds; an idle laptop takes less than one, two threads on a machine that is busy with other work ten
+SLOWEST_STEP = 30  # seconds; an idle laptop takes less than one, a machine busy with other work up to ten
 
 
 def requirements():
