@@ -107,7 +107,8 @@ def test_the_catalogue_has_every_mistake_once_and_the_most_frequent_first():
         text = re.search(rf"^{heading}.*?(?=^## |\Z)", page, flags=re.M | re.S)[0]
         shown = re.findall(r"^- \*\*(.+?)\*\*: (.+)$", text, flags=re.M)
         assert sorted(shown) == sorted((entry["name"], entry["why"]) for entry in own.values())
-        assert [one for one, _ in shown[:3]] == [own[slug]["name"] for slug in course.MET_MOST[name]]
+        first = course.MET_MOST[name]
+        assert len(first) >= 3 and [one for one, _ in shown[: len(first)]] == [own[slug]["name"] for slug in first]
     assert page.index("## In any homework") < page.index("## 01 · ")
 
 
