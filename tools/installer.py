@@ -25,12 +25,14 @@ ROOT = Path(__file__).resolve().parents[1]
 OWN = ROOT / ".start"  # the lock, the log, JupyterLab's settings; git ignores it
 LOG = OWN / "install.log"
 REQUIREMENTS = ROOT / "requirements.txt"
+STARTED = time.monotonic()
 WHEELS = ROOT / "wheels"  # made by start.py pack: with it, no network is needed
 PYTORCH_CPU = "https://download.pytorch.org/whl/cpu"
 # GB for the pinned versions, as in README's table; PyTorch's build for NVIDIA GPUs brings the CUDA libraries. While pip works, a
 # disk holds what it downloads twice more: in its folder for temporary files, and in its cache.
 DOWNLOAD = {"cpu": 0.5, "cuda": 3.1}
 DISK = {"cpu": 2, "cuda": 6}
+TORCH_PART = 35  # percent of the bar for PyTorch's CPU build, which comes first
 PACKAGES = 160  # about as many as requirements.txt brings; once pip knows the number, the bar uses that
 # What pip's settings may say: where to look, and how to get there. The rest (where to install to, whether to ask …) is ours.
 PIP_SETTINGS = """CACHE_DIR CERT CLIENT_CERT CONSTRAINT DEFAULT_TIMEOUT EXTRA_INDEX_URL FIND_LINKS INDEX_URL
@@ -93,14 +95,13 @@ def install(venv, arguments, key, mark="installed", what="Installing the course 
     try:
         with alone():
             if not finished(venv, mark, key, torch):  # a start that we waited for may have done it
-                started = time.monotonic()
                 again = venv.exists() and mark.name == "installed"
                 print("Finishing the install ..." if again else what, flush=True)
                 mark.unlink(missing_ok=True)
                 LOG.write_text(f"{time.ctime()}: {sys.version} on {platform.platform()}\n", encoding="utf-8")
                 fill(venv, arguments, torch, offline)
                 mark.write_text(key, encoding="utf-8")
-                print(f"Installed in {clock(time.monotonic() - started)}.", flush=True)
+                print(f"Installed in {clock(time.monotonic() - STARTED)}.", flush=True)
     except OSError as error:
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
             raise SystemExit(
@@ -131,11 +132,11 @@ def fill(venv, arguments, torch, offline):
     (site / "transfer_learning_course.pth").write_text(os.path.relpath(ROOT, site) + "\n", encoding="utf-8")
     if offline:
         return from_wheels(venv, arguments, uv)
-    env = pip_environment(venv)
-    if sys.platform == "linux" and not torch_build(venv):
-        install_torch(venv, torch, env)
+    env, part = pip_environment(venv), (0, 100)
+    if sys.platform == "linux" and not torch_build(venv) and install_torch(venv, torch, env):
+        part = (TORCH_PART, 100)
     more = ["--find-links", str(WHEELS)] if WHEELS.is_dir() else []
-    if run([*pip(venv), *more, *arguments], venv, env):
+    if run([*pip(venv), *more, *arguments], venv, env, part):
         raise SystemExit(why_it_failed())
 
 
@@ -280,15 +281,19 @@ def pip(venv):
 
 
 def install_torch(venv, asked, env):
-    """On Linux without an NVIDIA GPU, install PyTorch's CPU build first, from its own index or from where pip looks anyway."""
+    """On Linux without an NVIDIA GPU, install PyTorch's CPU build first, from its own index or from where pip looks anyway.
+
+    Return whether it is there; the rest of the install brings the CUDA build otherwise.
+    """
     if (asked or ("cuda" if nvidia() else "cpu")) == "cuda":
-        return check_disk("cuda")
+        check_disk("cuda")
+        return False
     index = os.environ.get("COURSE_TORCH_INDEX") or PYTORCH_CPU
     version = re.search(r"^torch==(\S+)", REQUIREMENTS.read_text(encoding="utf-8"), flags=re.M)[1]
     places = [["--index-url", index], []] if answers(f"{index}/torch/") else [[]]
     for place in places:
-        if not run([*pip(venv), "--no-deps", *place, f"torch=={version}+cpu"], venv, env):
-            return
+        if not run([*pip(venv), "--no-deps", *place, f"torch=={version}+cpu"], venv, env, part=(0, TORCH_PART)):
+            return True
         if connection_lost(last_lines()) or "No matching distribution" not in last_lines():
             raise SystemExit(why_it_failed())
     check_disk("cuda")
@@ -297,6 +302,7 @@ def install_torch(venv, asked, env):
         f"libraries: {DOWNLOAD['cuda']} GB to download, {DISK['cuda']} GB on disk.",
         flush=True,
     )
+    return False
 
 
 def nvidia():
@@ -404,10 +410,10 @@ def log(text):
         file.write(text + "\n")
 
 
-def run(command, venv, environment):
-    """Run pip or uv, its lines into the log, with a bar; return its status."""
+def run(command, venv, environment, part=(0, 100)):
+    """Run pip or uv, its lines into the log, with a bar, or its part from one percentage to another; return its status."""
     log("\n$ " + " ".join(command))
-    with open(LOG, "ab") as file, Progress(LOG, site_packages(venv)):
+    with open(LOG, "ab") as file, Progress(LOG, site_packages(venv), part):
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, env=environment)
     return done.returncode
 
@@ -457,12 +463,12 @@ class Progress(threading.Thread):
     It counts what pip or uv writes into the log, and the packages that have arrived in the folder `site`.
     """
 
-    def __init__(self, log, site):
+    def __init__(self, log, site, part=(0, 100)):
         super().__init__(daemon=True)
-        self.log, self.site, self.offset = log, site, log.stat().st_size
+        self.log, self.site, self.part, self.offset = log, site, part, log.stat().st_size
         self.before, self.total, self.found, self.fetched = self.arrived(), PACKAGES, 0, 0
         self.installing, self.now, self.rest = False, "starting", ""
-        self.started, self.over = time.monotonic(), threading.Event()
+        self.over = threading.Event()
 
     def __enter__(self):
         self.start()
@@ -522,13 +528,15 @@ class Progress(threading.Thread):
     def percent(self):
         """Finding, downloading and installing count as a third each."""
         if self.installing:
-            return round(100 * (2 + min(1, (self.arrived() - self.before) / self.total)) / 3)
-        total = max(self.total, self.found, self.fetched)
-        return round(100 * (self.found + self.fetched) / (3 * total))
+            done = (2 + min(1, (self.arrived() - self.before) / self.total)) / 3
+        else:
+            done = (self.found + self.fetched) / (3 * max(self.total, self.found, self.fetched))
+        first, last = self.part
+        return round(first + (last - first) * done)
 
     def line(self):
         """The bar, as wide as the terminal."""
         width = shutil.get_terminal_size().columns - 1
         percent = self.percent()
         bar = ("#" * (percent // 5)).ljust(20, ".")
-        return f"[{bar}] {percent:3} %  {clock(time.monotonic() - self.started)}  {self.now}"[:width].ljust(width)
+        return f"[{bar}] {percent:3} %  {clock(time.monotonic() - STARTED)}  {self.now}"[:width].ljust(width)
