@@ -180,8 +180,10 @@ def test_three_systems_on_one_stick(course, index, tmp_path, monkeypatch, capsys
     assert re.search(r"Windows, Python 3\.14 +6 wheels", said) and re.search(r"Linux, Python 3\.11 +5 wheels", said)
 
 
-def test_only_what_was_asked_for(course, tmp_path):
+def test_only_what_was_asked_for_last(course, tmp_path, capsys):
+    pack.main([str(tmp_path / "stick"), "--for", "linux"])
     pack.main([str(tmp_path / "stick"), "--for", "macos", "--python", "3.12"])
+    assert "Removed from an earlier pack: torch-2.13.0+cpu" in capsys.readouterr().out
     assert not [name for name in names(tmp_path / "stick") if "win" in name or "linux" in name]
 
 
