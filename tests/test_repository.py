@@ -81,7 +81,7 @@ def test_commands_and_links_in_the_guides_exist(name, monkeypatch):
     commands = [line.split(" start.py")[1].split() for line in re.findall(r"python3 start\.py[^`\n]*", text)]
     assert len(commands) >= 5
     # what each command would do is replaced; only its arguments are read
-    for function in ("lab", "test", "test_on_other_tweets", "ready"):
+    for function in ("lab", "test", "test_on_other_tweets", "ready", "doctor"):
         monkeypatch.setattr(start, function, lambda *args, **kwargs: "python")
     monkeypatch.setattr(start.subprocess, "run", lambda command, **kwargs: subprocess.CompletedProcess(command, 0))
     for arguments in commands:
