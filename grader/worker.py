@@ -166,7 +166,19 @@ def run_cell(request, shell):
 
 
 def run_check_cell(request, shell, history, snapshot):
-    """Run a locked check cell on the submission's answer; trust a pass only if the check still works."""
+    """Run a locked check cell on the submission's answer; trust a pass only if the check still works.
+
+    The cell leaves the submission's names as they were: hidden tests change some of them.
+    """
+    before = dict(shell.user_ns)
+    try:
+        return verdict_of(request, shell, history, snapshot)
+    finally:
+        shell.user_ns.clear()
+        shell.user_ns.update(before)
+
+
+def verdict_of(request, shell, history, snapshot):
     snapshot.restore()
     imported = {}
     exec(request["imports"], imported)

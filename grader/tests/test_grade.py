@@ -47,17 +47,14 @@ def answers():
 
 
 ANSWERS = answers()
-HARMLESS = {
-    "installs": (
-        "!pip install --quiet emoji",
-        "%pip install emoji",
-        "import subprocess, sys\nsubprocess.check_call([sys.executable, '-m', 'pip', 'install', 'emoji'])",
-        "!pip3 install emoji; python -m pip install git+https://github.com/a/b",
-        "!{sys.executable} -m pip install emoji",
-    ),
-    "calls things print": ("print = exec = next = any = type = globals = 5", "torch = check = 7"),
-    "half an emoji": ("print('\\ud83d')", "raise ValueError('\\ud83d')", "'\\udcff'"),
-}
+INSTALLS = (
+    "!pip install --quiet emoji",
+    "%pip install emoji",
+    "import subprocess, sys\nsubprocess.check_call([sys.executable, '-m', 'pip', 'install', 'emoji'])",
+    "!pip3 install emoji; python -m pip install git+https://github.com/a/b",
+)
+CALLS_THINGS_PRINT = ("print = exec = next = any = type = globals = 5", "torch = check = 7")
+HALF_AN_EMOJI = ("print('\\ud83d')", "raise ValueError('\\ud83d')", "'\\udcff'")
 
 try:
     sandbox.assert_available()
@@ -99,10 +96,8 @@ def graded(tmp_path_factory, server):
     folder = tmp_path_factory.mktemp("class")
     for name, (_, made) in ANSWERS.items():
         hand_in(folder, name, made)
-    hand_in(folder, "right", notebook(RIGHT))
-    for name, scratch in HARMLESS.items():
-        hand_in(folder, name, notebook(RIGHT, before=scratch))
-    hand_in(folder, os.fsdecode(b"J\xfcrgen"), notebook(RIGHT))
+    hand_in(folder, "calls things print", notebook(RIGHT, before=CALLS_THINGS_PRINT))
+    hand_in(folder, os.fsdecode(b"J\xfcrgen"), notebook(RIGHT, before=HALF_AN_EMOJI))
     (folder / "zipped.zip").write_bytes(b"PK")
     for file in HOSTILE:
         text = file.read_text(encoding="utf-8")
@@ -117,9 +112,10 @@ def graded(tmp_path_factory, server):
     bare = notebook(RIGHT)
     bare.metadata = {}
     hand_in(folder, "no kernel", bare)
-    for cell in bare.cells:
+    installs = notebook(RIGHT, before=INSTALLS)
+    for cell in installs.cells:
         cell.metadata = {}
-    hand_in(folder, "no metadata", bare)
+    hand_in(folder, "installs, no metadata", installs)
     cheat = notebook(SHUFFLED)
     check_cell(cheat).source = "pass"
     hand_in(folder, "check changed", cheat)
@@ -127,7 +123,7 @@ def graded(tmp_path_factory, server):
     hand_in(folder, "check deleted", cheat)
     (folder / "link").mkdir()
     (folder / "link" / HOMEWORK).mkdir()
-    (folder / "link" / HOMEWORK / "homework.ipynb").symlink_to(folder / "right" / HOMEWORK / "homework.ipynb")
+    (folder / "link" / HOMEWORK / "homework.ipynb").symlink_to(folder / "no kernel" / HOMEWORK / "homework.ipynb")
     (folder / "nothing handed in").mkdir()
     (folder / "flat.ipynb").write_text(nbformat.writes(notebook(RIGHT)), encoding="utf-8")
     (folder / "<b>=1+1.ipynb").write_text(nbformat.writes(notebook(SHUFFLED)), encoding="utf-8")
@@ -211,22 +207,23 @@ def test_what_cannot_be_graded_is_a_row_that_says_so(student, note, graded):
 
 
 @needs_sandbox
-@pytest.mark.parametrize("student", ["no kernel", "no metadata"])
-def test_a_notebook_without_a_kernel_is_graded(student, graded):
-    row = by_student(graded)[student]
+def test_a_notebook_without_a_kernel_is_graded(graded):
+    row = by_student(graded)["no kernel"]
     assert float(row["points"]) == 10 and row["note"] == "names no kernel: ran with the course's"
 
 
 @needs_sandbox
-@pytest.mark.parametrize("student", HARMLESS)
+@pytest.mark.parametrize("student", ["installs, no metadata", "calls things print", r"J\xfcrgen"])
 def test_what_is_beside_a_right_answer_costs_nothing(student, graded):
+    """Installing what cannot be installed, a name that Python needs, half an emoji in a folder that is not UTF-8."""
     row = by_student(graded)[student]
     assert float(row["points"]) == 10 and row["note"] == ""
 
 
 @needs_sandbox
-def test_a_folder_whose_name_is_not_utf_8_is_graded(graded):
-    assert float(by_student(graded)[r"J\xfcrgen"]["points"]) == 10
+def test_pip_says_at_once_that_there_is_no_network(graded):
+    ran = graded_text(graded, "installs, no metadata")
+    assert ran.count("nothing was installed") >= 4 and "CalledProcessError" not in ran
 
 
 @needs_sandbox
