@@ -34,8 +34,8 @@ for it. The three are those that the lesson's own code makes easy, because it do
 `python3 start.py grade FOLDER`, `class.html` shows what *your* class met, the most common mistake first."""
 STUB = "# your code here"  # in place of a solution; nbgrader's own raises an error before the check can say something
 
-# The mistakes that a teacher should expect first: three of each homework, and those of any. No class has been counted: it is a judgement, by
-# what the lesson's own code lets people forget. The grader's class.html counts those of a real class.
+# The mistakes that a teacher should expect first: three of each homework, and those of any. This is a judgement, by what the
+# lessons' own code lets people forget: no class has been counted. The grader's class.html counts those of a real class.
 MET_MOST = {
     "hw01": ["special-token-chosen", "generator-ignored", "not-80-10-10"],
     "hw02": ["vector-shape", "left-in-eval", "gradient-kept"],
