@@ -149,6 +149,7 @@ def test(quick=False, latest=False, pytest_arguments=(), colab=False):
 
     `quick` leaves out running lessons and the tests marked as slow. Tests run side by side, which keeps both cores of a
     small machine busy; those that share what is slow to set up share a process, as the cells of one notebook do.
+    `colab` only runs lessons, those that `pytest_arguments` names, on Colab's versions.
     """
     if colab:
         return test_on_colabs_versions(pytest_arguments)
@@ -245,6 +246,7 @@ def test_on_colabs_versions(numbers=()):
     numbers = numbers or [path.name[:2] for path in sorted((ROOT / "notebooks").glob("[01][0-9]_*.ipynb"))[:12]]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         env = {**environment(), **scratch(folder), "PROJECT_MINUTES": "0.5"}
+        env["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # that ipykernel would warn about with every kernel
         command = [str(python_in(venv)), str(ROOT / "tools" / "run_lessons.py"), *numbers]
         return subprocess.run(command, cwd=ROOT, env=env).returncode
 
