@@ -296,6 +296,39 @@ def test_what_no_index_has_is_named(course):
     assert done.returncode == 1 and "No matching distribution found for tiny==7.0" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        (
+            "WARNING: Retrying (Retry(total=4)) after connection broken by 'NewConnectionError(...)'\n",
+            "Without network: connect",
+        ),
+        ("ERROR: Exception:\nTimeoutError: The read operation timed out\n", "Without network: connect"),
+        ("WARNING: Retrying (...): SSLError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] ...')\n", "Name its file in PIP_CERT"),
+        ("ERROR: Could not install packages: [Errno 28] No space left on device\n", "The disk is full. Free 3 GB"),
+        (
+            "ERROR: Could not find a version that satisfies the requirement numpy==2.4.6 (from versions: 1.0)\n"
+            "ERROR: No matching distribution found for numpy==2.4.6\n",
+            r"No matching distribution found for numpy==2.4.6. Perhaps not every package has a build for Python 3\.",
+        ),
+        (
+            "  \u00d7 No solution found when resolving dependencies:\n  \u2570\u2500\u25b6 Because tiny==7\n      was not found.\n",
+            "No solution found when resolving dependencies: .* Because tiny==7 was not found",
+        ),
+        ("error: Failed to install: torch\n", "error: Failed to install: torch"),
+        ("", "pip's last lines say why"),
+    ],
+)
+def test_why_an_install_fails(said, line, tmp_path, monkeypatch):
+    log = tmp_path / "install.log"
+    log.write_text(
+        f"Friday\n\n$ pip install a\nERROR: an earlier one: timed out\n\n$ pip install b\n{said}", encoding="utf-8"
+    )
+    monkeypatch.setattr(installer, "LOG", log)
+    why = installer.why_it_failed()
+    assert re.search(line, why) and "\n" not in why and "earlier" not in why
+
+
 def test_an_interrupted_install_is_finished(course):
     """It has no mark; what it left of a package, without the record that comes last, is not taken for a package."""
     course.lesson()
@@ -345,7 +378,8 @@ def test_from_packed_wheels_no_network_is_needed(tool, course, wheels):
     )
     assert lesson["torch"] == "2.13.0+cpu" and lesson["course"] == str(course.folder) and "without network" in said
     assert f"{tool} " in (course.folder / ".start" / "install.log").read_text().split("$ ")[1].replace("uv pip", "uv")
-    assert not (course.folder / ".start" / "uv_cache").exists()
+    left = {path.name for path in (course.folder / ".start").iterdir()}
+    assert left == {"install.log", "lock"}
 
 
 def test_a_packed_course_needs_no_part_of_python_that_debian_leaves_out(course, wheels, monkeypatch):

@@ -24,6 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 OWN = ROOT / ".start"  # the lock, the log, JupyterLab's settings; git ignores it
 LOG = OWN / "install.log"
+TEMPORARY = OWN / "tmp"
 REQUIREMENTS = ROOT / "requirements.txt"
 STARTED = time.monotonic()
 WHEELS = ROOT / "wheels"  # made by start.py pack: with it, no network is needed
@@ -99,13 +100,16 @@ def install(venv, arguments, key, mark="installed", what="Installing the course 
                 print("Finishing the install ..." if again else what, flush=True)
                 mark.unlink(missing_ok=True)
                 LOG.write_text(f"{time.ctime()}: {sys.version} on {platform.platform()}\n", encoding="utf-8")
-                fill(venv, arguments, torch, offline)
+                try:
+                    fill(venv, arguments, torch, offline)
+                finally:
+                    shutil.rmtree(TEMPORARY, ignore_errors=True)
                 mark.write_text(key, encoding="utf-8")
                 print(f"Installed in {clock(time.monotonic() - STARTED)}.", flush=True)
     except OSError as error:
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
             raise SystemExit(
-                f"The course's folder cannot be written to: {ROOT}. Copy it to a folder of your own and start it there."
+                f"The course's folder cannot be written to: {ROOT} ({error}). Copy it to a folder of your own and start it there."
             ) from None
         if error.errno == errno.ENOSPC:
             raise SystemExit(disk_full()) from None
@@ -180,7 +184,7 @@ def disk_full():
 def alone():
     """Hold the lock on this folder's environments; wait for another start that has it. The system frees it with its process."""
     OWN.mkdir(exist_ok=True)
-    with open(OWN / "lock", "w") as file:
+    with open(OWN / "lock", "a") as file:  # not "w": Windows lets nobody shorten a file that is locked
         waited = False
         while not lock(file):
             if not waited:
@@ -259,7 +263,8 @@ def pip_environment(venv):
         for where, name, value in found:
             if where == section and name.upper().replace("-", "_") in PIP_SETTINGS:
                 env[f"PIP_{name.upper().replace('-', '_')}"] = ast.literal_eval(value)
-    return {**env, "PIP_CONFIG_FILE": os.devnull}
+    TEMPORARY.mkdir(exist_ok=True)  # the system's own folder may be in memory, too small for PyTorch
+    return {**env, "PIP_CONFIG_FILE": os.devnull, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(TEMPORARY))}
 
 
 def pip(venv):
@@ -373,6 +378,7 @@ def from_wheels(venv, arguments, uv):
         command = [uv, "pip", "install", "--python", str(python_in(venv)), "--no-config", "--offline"]
         failed = run([*command, "--cache-dir", str(cache), *only, *arguments], venv, own_environment())
         shutil.rmtree(cache, ignore_errors=True)
+        Path(uv).unlink()
     else:
         failed = run([*pip(venv), *only, *arguments], venv, {**own_environment(), "PIP_CONFIG_FILE": os.devnull})
     if failed:
@@ -434,6 +440,11 @@ def why_it_failed(online=True):
     said = last_lines()
     if shutil.disk_usage(ROOT).free < 200 * 2**20 or "No space left" in said:
         return disk_full()
+    if "CERTIFICATE_VERIFY_FAILED" in said:
+        return (
+            "The install did not finish: a proxy or a virus scanner stands between this computer and the package index, with a "
+            f"certificate that Python does not know. Name its file in PIP_CERT and start again. All lines of the install: {LOG}"
+        )
     if online and connection_lost(said):
         return (
             "The install did not finish: the package index cannot be reached. Without network: connect, then run python3 "
