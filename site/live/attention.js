@@ -11,7 +11,9 @@ export default function (place, megabytes) {
 
     /** Show how much token n attends to each token; every box is a button that asks about its own token. */
     const show = (n) => {
-      line.replaceChildren(`${seen.tokens[n]} attends to (press a token to see its own):`);
+      line.replaceChildren(
+        `What ${seen.tokens[n]} attends to. Press any token to see what that one attends to.`,
+      );
       const make = (i) => {
         const press = () => {
           show(i);

@@ -58,7 +58,7 @@ export default function (place) {
     const repeated = rows.filter((row) => count(row) > 1).join(", ") || "none";
     const never = rows.filter((row) => !count(row)).join(", ") || "none";
     if (done === ROWS)
-      line.replaceChildren(`An epoch is over. More than once: ${repeated}; never: ${never}.`);
+      line.replaceChildren(`The epoch is over. More than once: ${repeated}; never: ${never}.`);
     else if (!done) line.replaceChildren("Press Next row: the sampler yields a row number.");
     else if (!timer)
       line.replaceChildren(
