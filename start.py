@@ -49,8 +49,9 @@ Stop = SystemExit  # ends with one clear line for the reader
 def environment():
     """Variables for every kernel: Keras on torch, relative paths made absolute, nothing that leads to a different Python."""
     env = {**os.environ, "KERAS_BACKEND": "torch", "TOKENIZERS_PARALLELISM": "false"}
-    for name in ("PYTHONHOME", "PYTHONPATH", "__PYVENV_LAUNCHER__"):
-        env.pop(name, None)
+    for name in ("HOME", "PATH", "STARTUP", "INSPECT", "OPTIMIZE", "SAFEPATH"):
+        env.pop("PYTHON" + name, None)
+    env.pop("__PYVENV_LAUNCHER__", None)
     # what a terminal cannot show is written as \\u2026, not an error
     env["PYTHONIOENCODING"] = env.get("PYTHONIOENCODING", "").partition(":")[0] + ":backslashreplace"
     # threads that wait sleep instead of spinning: on a busy machine training is several times as fast, on an idle one equal
@@ -229,7 +230,7 @@ def test_on_other_tweets(file, numbers=()):
     python = ready()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         env = {**environment(), **scratch(folder)}
-        env["TWEETS_CSV"] = os.path.abspath(file) if file else write_other_tweets(folder)
+        env["TWEETS_CSV"] = typed_path(file) if file else write_other_tweets(folder)
         command = [python, str(ROOT / "tools" / "run_lessons.py"), *numbers]
         return subprocess.run(command, cwd=ROOT, env=env).returncode
 

@@ -169,7 +169,7 @@ def test_it_installs_from_anywhere_whatever_the_machine_is_set_to(tmp_path, inde
         "PIP_CONFIG_FILE": str(config),
     }
     settings |= {"PIP_REQUIRE_VIRTUALENV": "1", "PIP_NO_DEPS": "1", "PIP_DRY_RUN": "1", "CONDA_PREFIX": sys.base_prefix}
-    settings |= {"PYTHONHOME": sys.base_prefix, "PYTHONIOENCODING": "ascii"}
+    settings |= {"PYTHONHOME": sys.base_prefix, "PYTHONIOENCODING": "ascii", "PYTHONOPTIMIZE": "2"}
     before = sorted(elsewhere.iterdir())
     lesson, said = course.lesson(cwd=elsewhere, **settings)
     assert lesson["course"] == str(course.folder) and lesson["prefix"] == str(course.folder / ".venv")
@@ -449,6 +449,10 @@ package, recreate your virtual environment.
     [
         (DEBIAN, r"run  sudo apt install python3\.12-venv  and then this again"),
         (b"/usr/bin/python3: No module named venv\n", r"sudo apt install python3-venv"),
+        (
+            b"Error: [Errno 1] Operation not permitted: 'lib' -> '/media/stick/.venv/lib64'\n",
+            r"cannot hold links.* Copy the folder",
+        ),
         (b"Error: [Errno 13] Permission denied: 'x'\n", r"could not make the environment .*Permission denied: 'x'"),
     ],
 )
@@ -459,6 +463,15 @@ def test_why_python_makes_no_environment(said, line, tmp_path, monkeypatch):
     with pytest.raises(start.Stop, match=line) as caught:
         installer.make(tmp_path / ".venv")
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_in_the_environments_place_is_one_line(tmp_path, index):
+    course = Course(tmp_path / "course", index)
+    (course.folder / ".venv").touch()
+    done = course.start()
+    assert done.returncode == 1 and re.fullmatch(
+        r".*\.venv is a file; .* Remove the file, then start again\.\n", done.stderr
+    )
 
 
 def test_no_disk_is_one_line(tmp_path, index):

@@ -93,6 +93,10 @@ def install(venv, arguments, key, mark="installed", what="Installing the course 
     if finished(venv, mark, key, torch):
         return
     refuse_unsupported(torch)
+    if venv.exists() and not venv.is_dir():
+        raise SystemExit(
+            f"{venv} is a file; the course makes a folder of that name. Remove the file, then start again."
+        )
     try:
         with alone():
             if not finished(venv, mark, key, torch):  # a start that we waited for may have done it
@@ -224,6 +228,11 @@ def make(venv, clear=False, without_pip=False):
         package = advice[1]
     elif "No module named" in said and sys.platform == "linux":
         package = "python3-venv"
+    elif "lib64'" in said:
+        raise SystemExit(
+            f"The disk of {ROOT} cannot hold links, as is usual for USB sticks. Copy the folder to the computer's own disk and "
+            "start it there."
+        )
     else:
         last = said.splitlines()[-1] if said else f"status {done.returncode}"
         raise SystemExit(f"Python could not make the environment {venv}: {last}")
@@ -241,13 +250,9 @@ def remove_halves(venv):
 
 
 def own_environment():
-    """The reader's variables without those that would lead Python or uv elsewhere."""
-    foreign = ("PYTHONHOME", "PYTHONPATH", "__PYVENV_LAUNCHER__", "VIRTUAL_ENV", "CONDA_PREFIX")
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if name not in foreign and not name.startswith(("PIP_", "UV_"))
-    }
+    """The reader's variables without the settings of Python, pip, uv and environments, which could lead elsewhere."""
+    foreign = ("PYTHON", "PIP_", "UV_", "__PYVENV_LAUNCHER__", "VIRTUAL_ENV", "CONDA_PREFIX")
+    return {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
 
 
 def pip_environment(venv):
