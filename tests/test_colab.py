@@ -154,9 +154,12 @@ def test_a_file_that_is_not_the_course_is_one_clear_line(uploaded, colab, tmp_pa
 
 FAKE = """
 import os, shutil, sys, types
+from importlib.machinery import ModuleSpec
 google, colab = types.ModuleType("google"), types.ModuleType("google.colab")
 colab.files, google.colab = types.SimpleNamespace(upload=dict), colab
 colab.drive = types.SimpleNamespace(mount=lambda folder: shutil.copytree({drive!r}, folder + "/MyDrive"))
+for module in (google, colab):  # transformers looks whether there is a google.colab
+    module.__spec__ = ModuleSpec(module.__name__, None)
 sys.modules.update({{"google": google, "google.colab": colab}})
 os.environ.pop("TWEETS_CSV", None)
 """
