@@ -121,3 +121,15 @@ def test_links_on_the_teachers_pages_resolve():
             if anchor and not file:
                 headings = re.findall(r"^#+ (.+)$", text, flags=re.M)
                 assert anchor in [re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings]
+
+
+def test_commands_and_messages_are_what_start_py_knows_and_says():
+    source = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("start.py", "tools/installer.py"))
+    commands = set(re.findall(r"python3 start\.py ([a-z]+)", PAGE))
+    assert {"doctor", "grade", "pack", "run", "zip"} <= commands
+    for command in commands:
+        assert f'add_parser("{command}"' in source, command
+    faults = re.findall(r"^\| (.+?) \|", section("## Faults and first aid"), flags=re.M)
+    assert len(faults) >= 12
+    for message in ("found; the course needs", "Not enough disk", "The disk is full"):
+        assert message in source and message in "".join(faults), message
