@@ -474,6 +474,13 @@ def test_a_file_in_the_environments_place_is_one_line(tmp_path, index):
     )
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="a file name is Unicode on Windows and macOS")
+def test_a_folder_whose_name_is_no_text_is_one_line(tmp_path, index):
+    course = Course(tmp_path / os.fsdecode(b"caf\xe9"), index)
+    done = course.start()
+    assert done.returncode == 1 and re.fullmatch(r"The name of the folder .*\.\n", done.stderr)
+
+
 def test_no_disk_is_one_line(tmp_path, index):
     course = Course(tmp_path / "course", index)
     code = "import shutil, types; shutil.disk_usage = lambda _: types.SimpleNamespace(free=10**6); import start; start.main(['run'])"
@@ -583,6 +590,8 @@ def test_every_pin_has_wheels_on_every_system(system):
 
     with concurrent.futures.ThreadPoolExecutor() as together:  # most of the time is waiting for PyPI
         for version, done in zip(start.PYTHONS, together.map(resolve, start.PYTHONS)):
+            if "Failed to fetch" in done.stderr:
+                pytest.skip("PyPI does not answer any more")
             assert done.returncode == 0, f"Python {version} on {system}: {done.stderr}"
             assert "torch==" in done.stdout
 

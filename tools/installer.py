@@ -93,6 +93,10 @@ def install(venv, arguments, key, mark="installed", what="Installing the course 
     if finished(venv, mark, key, torch):
         return
     refuse_unsupported(torch)
+    try:
+        str(ROOT).encode()
+    except UnicodeEncodeError:
+        raise SystemExit(f"The name of the folder {ROOT} is not UTF-8. Rename the folder, then start again.") from None
     if venv.exists() and not venv.is_dir():
         raise SystemExit(
             f"{venv} is a file; the course makes a folder of that name. Remove the file, then start again."
