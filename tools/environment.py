@@ -209,7 +209,7 @@ def check_training():
     from transfer_learning.checkpoints import BERT, checkpoint
 
     device, losses, verbosity = "cuda" if torch.cuda.is_available() else "cpu", [], logging.get_verbosity()
-    tweets = load_tweets()[:16]
+    tweets = load_tweets(ROOT / "data" / "climate_tweets.csv")[:16]
     logging.set_verbosity_error()  # that the classifier's head is new is no news here
     try:
         with torch.random.fork_rng(), contextlib.redirect_stdout(io.StringIO()):
