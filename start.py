@@ -9,6 +9,7 @@ python3 start.py test --latest       run every check on the newest releases
 python3 start.py test --colab        run lessons 00 to 11 on the versions that Colab has
 python3 start.py bench               measure how fast lesson 12 is here, against what (see benchmarks/speed.py)
 python3 start.py grade FOLDER        grade a class's homework, each submission in a sandbox
+python3 start.py site                build the course as web pages, and open them (--build: only build)
 python3 start.py zip                 write course.zip, the whole course, for Colab
 python3 start.py colab OWNER/REPO    write where the course lives on GitHub into every notebook
 python3 start.py doctor              one line for each thing the course needs: [OK], or [FAIL] with the remedy
@@ -197,7 +198,7 @@ def newest_releases():
     venv = ROOT / ".venv-latest"
     pin = re.search(r"^torch==.*$", REQUIREMENTS.read_text(encoding="utf-8"), flags=re.M).group()
     # torch stays as pinned: its newest build weighs gigabytes
-    arguments = ["--upgrade", "--upgrade-strategy=eager", pin, "-e", f"{ROOT}[test,teach,checkpoints]"]
+    arguments = ["--upgrade", "--upgrade-strategy=eager", pin, "-e", f"{ROOT}[test,teach,checkpoints,site]"]
     install(venv, arguments, time.strftime("%G-%V"))
     return str(python_in(venv))
 
@@ -330,6 +331,11 @@ def main(arguments):
     grade_parser.add_argument("folder", help="STUDENT/NN_name/homework.ipynb, or STUDENT.ipynb")
     grade_parser.add_argument("--unsafe", action="store_true", help="without a sandbox, where there is none")
     commands.add_parser("zip", help="write course.zip, the whole course, for Colab")
+    site_parser = commands.add_parser("site", help="build the course as web pages, and open them")
+    site_parser.add_argument("--build", action="store_true", help="only build")
+    site_parser.add_argument(
+        "--no-browser", action="store_true", default=argparse.SUPPRESS, help="only print the address"
+    )
     colab_parser = commands.add_parser("colab", help="write where the course lives on GitHub into every notebook")
     colab_parser.add_argument("repository", metavar="OWNER/REPO")
     commands.add_parser("doctor", help="say what is there and what is missing")
@@ -357,6 +363,10 @@ def main(arguments):
         return subprocess.run(grader, cwd=ROOT, env={**environment(), "COURSE_RECORD": os.devnull}).returncode
     if args.command == "zip":  # needs no environment
         return subprocess.run([sys.executable, str(ROOT / "tools" / "course_zip.py")], env=environment()).returncode
+    if args.command == "site":
+        site = [ready(dev=True), str(ROOT / "site" / "build.py")]
+        site += ["--build"] * args.build + ["--no-browser"] * args.no_browser
+        return subprocess.run(site, cwd=str(ROOT), env=environment()).returncode
     if args.command == "colab":
         course = [ready(dev=True), str(ROOT / "tools" / "course.py"), args.repository]
         return subprocess.run(course, cwd=ROOT).returncode

@@ -1,6 +1,9 @@
+import importlib.util
 import os
+import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import nbformat
@@ -18,6 +21,8 @@ if "COURSE_RECORD" not in os.environ:  # pytest was started by hand; its workers
 
 # the many known answers are independent of each other; the tests of any other file share fixtures that are slow to set up
 SPREAD = {"test_checks.py"}
+# these share the web edition, which takes half a minute to build
+TOGETHER = {"test_site": "site", "test_live": "site"}
 # to set one of these up takes more than ten seconds: a class is graded, networks are trained on two processes
 SLOW_FIXTURES = {"graded", "trained"}
 
@@ -29,7 +34,7 @@ def pytest_collection_modifyitems(items):
         if SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
         if item.path.name not in SPREAD:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+            item.add_marker(pytest.mark.xdist_group(TOGETHER.get(item.path.stem, item.path.stem)))
 
 
 def code_cells(number):
@@ -37,6 +42,32 @@ def code_cells(number):
     (path,) = (ROOT / "notebooks").glob(f"{number}_*.ipynb")
     cells = nbformat.read(path, as_version=4).cells
     return [cell for cell in cells if cell.cell_type == "code" and "set-up" not in cell.metadata.get("tags", [])]
+
+
+@pytest.fixture(scope="session")
+def web():
+    """site/build.py as a module."""
+    sys.path.append(str(ROOT / "site"))  # behind everything else: its files have common names
+    spec = importlib.util.spec_from_file_location("site_build", ROOT / "site" / "build.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def site(web):
+    """The web edition's folder, built as `start.py site --build` builds it."""
+    subprocess.run([sys.executable, str(ROOT / "site" / "build.py"), "--build"], check=True)
+    return web.OUT
+
+
+@pytest.fixture(scope="session")
+def serve(web, site):
+    """The address at which the web edition is served: not a host's top folder, so that no link may begin with a slash."""
+    with web.server(site.parent, port=0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/{site.name}/"
+        server.shutdown()
 
 
 @pytest.fixture

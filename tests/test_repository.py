@@ -56,7 +56,8 @@ def test_the_supported_pythons_are_the_same_everywhere():
     assert f"You need {start.needed()}," in " ".join(read("README.md").split())
     for path in WORKFLOWS:
         for job in load_yaml(path)["jobs"].values():
-            assert job["strategy"]["matrix"]["python"] == [start.PYTHONS[0], start.PYTHONS[-1]]
+            if "strategy" in job:  # publishing needs one version only
+                assert job["strategy"]["matrix"]["python"] == [start.PYTHONS[0], start.PYTHONS[-1]]
 
 
 def test_workflows_run_what_the_readme_says():

@@ -62,10 +62,11 @@ class NotYet(Exception):
     def __init__(self, misconception, saw):
         super().__init__(saw)
         self.misconception, self.saw = misconception, saw
-        self.name, self.why, self.lesson, self.section, self.shown = "", "", "", None, False
+        self.name, self.why, self.homework, self.lesson, self.section, self.shown = "", "", "", "", None, False
 
     def belongs_to(self, lesson):
         """Look the mistake up in the table of this lesson's homework."""
+        self.homework = lesson
         self.__dict__ |= misconception(self.misconception, lesson)
         return self
 
@@ -85,6 +86,8 @@ class NotYet(Exception):
         where = html.escape(self.where)
         if address := _address(self.lesson, self.section):
             where = f'<a href="{html.escape(address)}">{where}</a>'
+        if address := _catalogue(self.homework, self.misconception, self.name):
+            where += f' · <a href="{html.escape(address)}">more about this mistake</a>'
         parts = {"What I saw": html.escape(self.saw), "Why it matters": html.escape(self.why), "Where to read": where}
         body = "".join(f"<p style='margin:.4em 0 0'><b>{title}:</b> {text}</p>" for title, text in parts.items())
         return _block("#D55E00", f"<b>Not yet: {html.escape(self.name)}</b> ({self.misconception}){body}")
@@ -360,17 +363,37 @@ def _block(colour, body):
     return f'<div style="{style};white-space:pre-wrap">{body}</div>'
 
 
-def _address(lesson, section):
-    """A link to a lesson's section that works from the notebook's folder; None on Colab, where no relative link works."""
-    here, place = Path.cwd(), Path("notebooks") / f"{lesson}.ipynb"
-    course = next((folder for folder in (here, *here.parents) if (folder / place).exists()), None)
-    if "google.colab" in sys.modules or course is None:
+def _course():
+    """The folder of the course around the current one; None on Colab, where no relative link works, and elsewhere."""
+    here = Path.cwd()
+    if "google.colab" in sys.modules:
         return None
-    cells = json.loads((course / place).read_text(encoding="utf-8"))["cells"]
+    return next((folder for folder in (here, *here.parents) if (folder / "notebooks" / "glossary.md").exists()), None)
+
+
+def _relative(path):
+    return Path(os.path.relpath(path)).as_posix()
+
+
+def _address(lesson, section):
+    """A link to a lesson's section that works from the notebook's folder; None where none can."""
+    course = _course()
+    if course is None or not (path := course / "notebooks" / f"{lesson}.ipynb").exists():
+        return None
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     heading = re.compile(rf"^#+ {re.escape(section or '')}$", flags=re.M)
     cell = next((c["id"] for c in cells if c["cell_type"] == "markdown" and heading.search("".join(c["source"]))), None)
     # JupyterLab finds a cell in a lesson that it has only just opened, a heading not yet
-    return Path(os.path.relpath(course / place)).as_posix() + (f"#cell-id={cell}" if cell else "")
+    return _relative(path) + (f"#cell-id={cell}" if cell else "")
+
+
+def _catalogue(homework, slug, name):
+    """A link to a mistake in the catalogue, exercises/NN_name/mistakes.md; None where there is none."""
+    course = _course()
+    folder = "" if slug in MISCONCEPTIONS["any"] else homework
+    if course is None or not (path := course / "exercises" / folder / "mistakes.md").exists():
+        return None
+    return f"{_relative(path)}#{name.replace(' ', '-')}"
 
 
 def _show_passed(verified):
