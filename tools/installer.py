@@ -502,13 +502,13 @@ class Progress(threading.Thread):
 
     def run(self):
         bar = sys.stdout is not None and sys.stdout.isatty()
-        said, at = "", time.monotonic()
+        said, installing = time.monotonic(), False
         while not self.over.wait(0.3):
             self.read()
             if bar:
                 print(f"\r{self.line()}", end="", flush=True)
-            elif self.now.split()[0] not in ("starting", said) or time.monotonic() - at > 30:
-                said, at = self.now.split()[0], time.monotonic()
+            elif time.monotonic() - said > 15 or self.installing != installing:
+                said, installing = time.monotonic(), self.installing
                 print(f"  {self.percent()} %, {self.now}", flush=True)
         if bar:
             print(f"\r{' ' * (shutil.get_terminal_size().columns - 1)}\r", end="", flush=True)
