@@ -59,7 +59,7 @@ def export_classifier(folder, destination, max_length=None):
         A folder, made when missing: model.onnx (input_ids (1, length) -> logits (1, classes)), tokenizer.json,
         tokenizer_config.json, model.json (labels, max_length, activation, special_ids, bytes).
     max_length : int, optional
-        In tokens; longer texts are cut. Default: as many as the network takes.
+        In tokens; longer texts are cut. Default: as many as the network takes, and at most 512.
 
     Raises
     ------
@@ -69,14 +69,21 @@ def export_classifier(folder, destination, max_length=None):
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+    load = AutoModelForSequenceClassification.from_pretrained
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        model = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True).float().eval()
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0]
+        model, report = load(folder, local_files_only=True, output_loading_info=True)
+    except Exception as error:  # files that are missing, cut off, or of something else: each library has its own errors
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ExportError(
             f"{folder}: expected a saved classifier and its tokenizer; it does not load: {reason}"
         ) from None
+    if report["missing_keys"]:
+        missing = sorted(report["missing_keys"])[0]
+        raise ExportError(
+            f"{folder}: expected a trained classifier; it has no weights for {missing}. Train it, then save it."
+        )
+    model.float().eval()
 
     class Classifier(torch.nn.Module):
         def __init__(self):
@@ -295,6 +302,15 @@ def own_classifier():
 
 
 # The build
+
+
+def sources():
+    """The files, apart from lessons and this folder, that the live parts are made from: a list of Path."""
+    from transfer_learning.checkpoints import SHIPPED
+
+    folder, _ = own_classifier()
+    own = [file for file in sorted(folder.iterdir()) if file.is_file()] if folder else []
+    return [ROOT / "data" / "climate_tweets.csv", SHIPPED / "SHA256SUMS", *own]
 
 
 def _sum(functions, *parts):

@@ -271,6 +271,10 @@ def test_a_quantized_classifier_answers_as_the_original(live, classifier):
 def test_what_is_no_classifier_is_said_in_one_line(export, tmp_path):
     with pytest.raises(export.ExportError, match="expected a saved classifier and its tokenizer"):
         export.export_classifier(tmp_path, tmp_path / "out")
+    from transfer_learning import checkpoint
+
+    with pytest.raises(export.ExportError, match="no weights for classifier"):  # a head that nobody has trained
+        export.export_classifier(checkpoint("bert-base-uncased"), tmp_path / "out")
 
 
 def test_lesson_08s_table_is_read_from_its_output(export):
