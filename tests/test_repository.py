@@ -1,11 +1,14 @@
 """The files around the course agree: versions, requirements, workflows, citation, changelog, what the README promises."""
 
+import ast
 import itertools
 import re
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import packages_distributions
 
+import nbformat
 import pytest
 from conftest import ROOT
 
@@ -102,3 +105,34 @@ def test_what_learners_install_has_no_tools():
     ranges = [*PROJECT["dependencies"], *itertools.chain(*PROJECT["optional-dependencies"].values())]
     assert {re.split("[>=]", wanted)[0] for wanted in ranges} <= {*learners, *dev}
     assert "-r requirements.txt" in read("requirements-dev.txt").splitlines()
+
+
+def imported(source):
+    """The top-level modules that a cell or a file imports."""
+    lines = (re.sub(r"^(\s*)[%!].*", r"\1pass", line) for line in source.splitlines())
+    for node in ast.walk(ast.parse("\n".join(lines))):
+        if isinstance(node, ast.Import):
+            yield from (name.name.split(".")[0] for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.split(".")[0]
+
+
+def test_what_lessons_import_is_pinned():
+    """Also what comes with a different package today, and may not tomorrow."""
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "transfer_learning").rglob("*.py")]
+    for path in [*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "solutions").glob("*/*.ipynb")]:
+        sources += [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    names = set(itertools.chain(*map(imported, sources)))
+    ours = {"transfer_learning", "exact", "google"}  # lesson 13 writes exact.py; google.colab is there on Colab only
+    packages = packages_distributions()
+    pins = {canonical(line.split("==")[0]) for line in read("requirements.txt").splitlines() if "==" in line}
+    missing = {
+        name
+        for name in names - ours - sys.stdlib_module_names
+        if not {canonical(package) for package in packages.get(name, ())} & pins
+    }
+    assert not missing
+
+
+def canonical(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
