@@ -33,12 +33,11 @@ export async function bytes(address, seen = () => {}) {
 export const json = (address) =>
   remember(address.href, async () => JSON.parse(new TextDecoder().decode(await bytes(address))));
 
-/** onnxruntime: one thread, or one per core where the page is cross-origin isolated. */
+/** onnxruntime; where the page is cross-origin isolated, it takes half the cores, at most four, else one thread. */
 const runtime = (seen) =>
   remember(RUNTIME, async () => {
     const ort = await import(new URL("ort.wasm.min.mjs", VENDOR).href);
     ort.env.wasm.wasmPaths = VENDOR.href;
-    ort.env.wasm.numThreads = globalThis.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency) : 1;
     ort.env.wasm.wasmBinary = await bytes(new URL(RUNTIME, VENDOR), seen);
     return ort;
   });
