@@ -67,7 +67,7 @@ def with_this(submitted):
 
 
 def scores(path, student, score):
-    with open(path, encoding="utf-8", newline="") as file:
+    with open(path, encoding="utf-8-sig", newline="") as file:
         return {row[student]: float(row[score] or 0) for row in csv.DictReader(file)}
 
 
