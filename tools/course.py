@@ -168,8 +168,13 @@ def part_row(number, root):
     end = min((start for start in PARTS if start > number), default="99")
     read = sum(_minutes(path) for path in lessons(root) if number <= path.name[:2] < end)
     write = sum(_minutes(path) for path in homework(root) if number <= path.parent.name[:2] < end)
-    more = f", and {round(write / 30) / 2:g} hours of homework" if write > 15 else ""
-    return f"| **{PARTS[number]}**: {round(read / 30) / 2:g} hours{more} | | | |"
+    more = f", and {_hours(write)} of homework" if write > 15 else ""
+    return f"| **{PARTS[number]}**: {_hours(read)}{more} | | | |"
+
+
+def _hours(minutes):
+    hours = round(minutes / 30) / 2
+    return f"{hours:g} hour{'s' * (hours != 1)}"
 
 
 def lesson_table(root, place="."):
