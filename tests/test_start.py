@@ -548,7 +548,9 @@ def test_the_bar_says_what_is_happening(tmp_path, monkeypatch):
     percents = [percent for percent, _ in seen]
     assert percents == sorted(percents)
     monkeypatch.setattr(installer.shutil, "get_terminal_size", lambda: os.terminal_size((40, 20)))
-    assert len(progress.line()) == 39 and progress.line().startswith("[################....]  83 %  0:")
+    monkeypatch.setattr(installer, "STARTED", 100)
+    monkeypatch.setattr(installer.time, "monotonic", lambda: 165.2)
+    assert len(progress.line()) == 39 and progress.line().startswith("[################....]  83 %  1:05  ")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals of this kind")
@@ -566,7 +568,7 @@ def test_a_terminal_gets_one_bar_and_a_file_gets_lines(course):
                 said += more
     os.close(ours)
     assert run.returncode == 0
-    drawn = re.findall(r"\r(\[[#.]{20}\] +\d+ %  0:\d\d  \w[^\r]*)", said.decode())
+    drawn = re.findall(r"\r(\[[#.]{20}\] +\d+ %  \d:\d\d  \w[^\r]*)", said.decode())
     percents = [int(line.split("]")[1].split("%")[0]) for line in drawn]
     assert percents == sorted(percents)
     assert drawn and {len(line) for line in drawn} == {99} and b"Collecting" not in said
