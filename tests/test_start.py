@@ -68,6 +68,12 @@ def wheel(folder, name, version, tag="py3-none-any", needs=(), more=()):
 class Index(http.server.SimpleHTTPRequestHandler):
     """Package indexes: /pypi has PyTorch with CUDA, /cpu its CPU build. A folder's listing is what pip reads."""
 
+    gate = threading.Event()  # an index that takes its time
+
+    def do_GET(self):
+        self.gate.wait(60)
+        super().do_GET()
+
     def log_message(self, *_):
         pass
 
@@ -75,6 +81,7 @@ class Index(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def index(tmp_path_factory):
     folder = tmp_path_factory.mktemp("index")
+    Index.gate.set()
     wheel(folder / "pypi" / "torch", "torch", "2.13.0", needs=["cuda-libraries"])
     wheel(folder / "pypi" / "cuda-libraries", "cuda_libraries", "1.0")
     wheel(folder / "pypi" / "tiny", "tiny", "1.0")
@@ -208,14 +215,23 @@ def test_an_environment_whose_python_is_gone_is_made_again(course):
 
 def test_two_starts_at_once(course):
     """The second waits, says for what, and finds everything done."""
-    starts = [
-        subprocess.Popen(course.command(), env=course.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        for _ in range(2)
-    ]
-    said = sorted(start.communicate(timeout=120)[0] for start in starts)
-    assert [start.returncode for start in starts] == [0, 0], said
-    assert sum("Installed in" in text for text in said) == 1
-    assert sum("Another start is installing the course in this folder. Waiting" in text for text in said) == 1
+
+    def begin():
+        return subprocess.Popen(
+            course.command(), env=course.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    Index.gate.clear()
+    try:
+        first = begin()
+        assert "the install" in first.stdout.readline()
+        second = begin()
+        assert second.stdout.readline().startswith("Another start is installing the course in this folder. Waiting")
+    finally:
+        Index.gate.set()
+    said = [start.communicate(timeout=120)[0] for start in (first, second)]
+    assert [first.returncode, second.returncode] == [0, 0], said
+    assert "Installed in" in said[0] and "Install" not in said[1]
 
 
 def without_writing(folder):
