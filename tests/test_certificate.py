@@ -164,7 +164,7 @@ def test_a_changed_page_is_noticed(tmp_path, folder):
     lines, right, _ = certificate.verify(page, tmp_path / "hers")
     assert not right and "changed afterwards" in lines[0]
     lines, right, _ = certificate.verify(page_of(tmp_path, record(version="9.9", checks="0")), folder)
-    assert not right and "written by version 9.9" in lines[0] and "Its checks were not" in lines[1]
+    assert not right and "written by version '9.9'" in lines[0] and "Its checks were not" in lines[1]
 
 
 # --- for real ----------------------------------------------------------------------------------------------

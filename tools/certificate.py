@@ -3,12 +3,13 @@
 python3 start.py certificate "Ada Lovelace"            your notebooks in exercises/ -> my_work/certificate.html
 python3 start.py certificate --verify PAGE FOLDER      for a teacher: FOLDER holds the learner's notebooks, as exercises/ does
 
-A homework's sum is the SHA-256 of its code, cell by cell: outputs and notes in the notebook don't change it. Who has the
-page and the notebooks can thus find out whether these answers are the ones on the page, and whether they pass. Nobody can
-find out from it who wrote them, and the page says so.
+A homework's checksum is the SHA-256 of its code, cell by cell: outputs and notes in the notebook don't change it. With the
+page and the notebooks, a teacher can check that these are the same answers, and that they pass. The page does not prove who
+wrote them, and says so.
 """
 
 import argparse
+import contextlib
 import datetime
 import hashlib
 import json
@@ -46,7 +47,7 @@ PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_s
 @media screen and (prefers-color-scheme: dark) {
   :root { --ground: #16181b; --ink: #ececec; --quiet: #b5b5b5; --line: #767676; --accent: #7cc6f2 }
 }
-@page { margin: 14mm }
+@page { margin: 12mm }
 body { max-width: 50rem; margin: 0 auto; padding: 1rem; background: var(--ground); color: var(--ink);
   font: 1rem/1.45 system-ui, sans-serif; overflow-wrap: anywhere }
 h1 { margin: 0; color: var(--accent); font-size: 1.2rem; letter-spacing: .08em; text-transform: uppercase }
@@ -61,8 +62,9 @@ thead th { font-weight: bold }
 code { font-family: ui-monospace, monospace; font-size: .8em }
 .command { display: block; padding: .4rem .6rem; border: 1px solid var(--line); border-radius: .3rem }
 .sum { color: var(--quiet) }
-@media print { body { max-width: none; padding: 0; font-size: 10pt } .name { font-size: 22pt } .long { font-size: 13pt }
-  th, td { padding-block: .1rem } td code { font-size: 6.8pt } tr { break-inside: avoid } }
+@media print { body { max-width: none; padding: 0; font-size: 9.5pt; line-height: 1.3 } .name { font-size: 20pt }
+  .long { font-size: 12pt } h2 { margin-top: .7rem } th, td { padding-block: .08rem } td code { font-size: 6pt }
+  tr { break-inside: avoid } }
 </style>
 </head>
 <body>
@@ -73,7 +75,7 @@ code { font-family: ui-monospace, monospace; font-size: .8em }
 <cite>{{ course }}</cite>, version {{ version }}, passed all of their checks when they were run again on
 <time datetime="{{ date }}">{{ day }}</time>{{ "." if sandbox else ", without a sandbox." }}</p>
 <table>
-<thead><tr><th scope="col">homework</th><th scope="col">sum of the answer (SHA-256)</th></tr></thead>
+<thead><tr><th scope="col">homework</th><th scope="col">checksum of the answer (SHA-256)</th></tr></thead>
 <tbody>
 {% for one in passed %}
 <tr><th scope="row">{{ one.title }}</th><td class="sum"><code>{{ one.sum }}</code></td></tr>
@@ -84,13 +86,13 @@ code { font-family: ui-monospace, monospace; font-size: .8em }
 <p>Not passed: {{ missing | map(attribute="title") | join("; ") }}.</p>
 {% endif %}
 <h2>What this proves</h2>
-<p>It proves the code, not who wrote it: the notebooks with these sums passed. The page alone is no proof, because anybody
+<p>It proves the code, not who wrote it: the notebooks with these checksums passed. The page alone is no proof, because anybody
 can write a page. Ask for the notebooks, and verify.</p>
 <h2>To verify it</h2>
 <p>In a copy of the course, with this page saved as <code>certificate.html</code> and the learner's notebooks in a folder
 <code>FOLDER</code>, run</p>
 <p><code class="command">python3 start.py certificate --verify certificate.html FOLDER</code></p>
-<p>It compares the sums, and runs the notebooks again. Sum of the checks that were used: <code>{{ checks }}</code>.</p>
+<p>It compares the checksums, and runs the notebooks again. Checksum of the homework checks that were used: <code>{{ checks }}</code>.</p>
 </main>
 <script type="application/json" id="certificate">{{ record | tojson }}</script>
 </body>
@@ -116,6 +118,11 @@ def clean_name(text):
     if len(name) > LONGEST_NAME:
         raise CertificateError(f"The name has {len(name)} characters; at most {LONGEST_NAME} fit on the page.")
     return name
+
+
+def printable(text):
+    """Return text that somebody else may have written without what would steer a terminal."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 # --- what is certified -------------------------------------------------------------------------------------
@@ -148,13 +155,21 @@ def code_sum(path):
 
 
 def find(folder, homework):
-    """Return {NN_name: path} of the notebooks in a folder: NN_name/homework.ipynb, else the only notebook in NN_name/."""
-    found = {}
-    for name in homework:
-        notebooks = sorted((folder / name).glob("*.ipynb"))
-        usual = [path for path in notebooks if path.name == "homework.ipynb"] or notebooks
-        if len(usual) == 1:
-            found[name] = usual[0]
+    """Return {NN_name: path} of the notebooks in a folder.
+
+    NN_name/homework.ipynb if it is there; otherwise the newest notebook, here or one folder down, whose cells belong to
+    this homework.
+    """
+    from grader import grade, sandbox, submissions
+
+    found = {name: path for name in homework if (path := folder / name / "homework.ipynb").is_file()}
+    if len(found) < len(homework):
+        known, others = grade.assignments(sandbox.LIMITS), [*folder.glob("*.ipynb"), *folder.glob("*/*.ipynb")]
+        for path in sorted({*others} - {*found.values()}, key=lambda path: path.stat().st_mtime, reverse=True):
+            with contextlib.suppress(submissions.NotReadable, OSError):
+                submission = submissions.Submission(LEARNER, path)
+                submission.read(known)
+                found.setdefault(submission.homework, path)
     return found
 
 
@@ -303,22 +318,26 @@ def verify(page, folder, unsafe=False):
     course, titles = about_course()
     lines, right = [], True
     if record["version"] != course["version"]:
-        lines.append(f"The page was written by version {record['version']} of the course; this is {course['version']}.")
+        lines.append(
+            f"The page was written by version {record['version']!r} of the course; this is {course['version']!r}."
+        )
     elif write(record) != text:
         lines.append("The page is not as the course writes it: it was changed afterwards. Don't rely on what it says.")
         right = False
     if record["checks"] != course["checks"]:
         lines.append("Its checks were not the ones of this copy of the course, which count here.")
     claimed = {one["name"]: one["sum"] for one in record["homework"] if one["passed"]}
+    if unknown := [name for name in claimed if name not in titles]:
+        lines.append(f"NO  {len(unknown)} of its homework are not part of this copy of the course.")
+        right, claimed = False, {name: code for name, code in claimed.items() if name in titles}
     notebooks = find(folder, titles)
     same = {
         name: notebooks[name] for name in claimed if name in notebooks and code_sum(notebooks[name]) == claimed[name]
     }
     why = run(same, unsafe) if same else {}
     for name in claimed:
-        title = titles.get(name, name)
         if name not in notebooks:
-            said = f"no notebook in {folder / name}"
+            said = f"no notebook in {folder}"
         elif name not in same:
             said = "a different answer than the page's: its sum differs"
         else:
@@ -328,8 +347,8 @@ def verify(page, folder, unsafe=False):
                 else f"the page's answer, but it does not pass: {why[name]}"
             )
         right = right and why.get(name, "missing") is None
-        lines.append(f"{'ok  ' if why.get(name, 'missing') is None else 'NO  '}{title}: {said}")
-    return lines, right and bool(claimed), record["name"]
+        lines.append(f"{'ok  ' if why.get(name, 'missing') is None else 'NO  '}{titles[name]}: {said}")
+    return lines, right and bool(claimed), clean_name(record["name"])
 
 
 def main(arguments):
@@ -342,10 +361,14 @@ def main(arguments):
     parser.add_argument("--verify", type=Path, metavar="PAGE", help="verify a certificate")
     parser.add_argument("--unsafe", action="store_true", help="verify without a sandbox, where there is none")
     arguments = parser.parse_args(arguments)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return _verify(arguments) if arguments.verify else _certify(arguments)
     except CertificateError as problem:
-        return str(problem)
+        return printable(str(problem))
+    except (OSError, RuntimeError) as problem:  # a disk that is full, a grading process that does not start
+        return printable(f"{type(problem).__name__}: {problem}")
     except KeyboardInterrupt:
         return "Interrupted: nothing was written."
 
@@ -360,7 +383,7 @@ def _certify(arguments):
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(write(record), encoding="utf-8", newline="\n")
     for title, reason in why.items():
-        print(f"not passed: {title}: {reason}")
+        print(printable(f"not passed: {title}: {reason}"))
     print(f"{len(record['homework']) - len(why)} of {len(record['homework'])} homework passed: {page}")
     return 0
 
@@ -382,7 +405,8 @@ def _verify(arguments):
             f"Not verified: {reason}. {sandbox.INSTALL}. Or give --unsafe: then {sandbox.UNSAFE}."
         ) from None
     lines, right, name = verify(arguments.verify, folder, arguments.unsafe)
-    print(*lines, sep="\n")
+    for line in lines:
+        print(printable(line))
     print(
         f"{'Verified' if right else 'NOT verified'}: the certificate of {name}. It proves the code, not who wrote it."
     )
