@@ -389,8 +389,8 @@ def build(destination, classifier=None):
     live = Path(destination) / "live"
     shutil.rmtree(live, ignore_errors=True)
     copy_runtime(live)
-    said = "the classifier"
-    if classifier is None:
+    said, own = "the classifier", classifier is None
+    if own:
         classifier, said = own_classifier()
     weights = [BERT_SUMS, SHIPPED / "SHA256SUMS"]
     tweets = ROOT / "data" / "climate_tweets.csv"
@@ -412,7 +412,8 @@ def build(destination, classifier=None):
         if classifier:
             files = [file for file in sorted(Path(classifier).iterdir()) if file.is_file()]
             key = _sum([export_classifier, _export, quantize], *files)
-            folders["classifier"] = _cached("classifier", key, lambda folder: export_classifier(classifier, folder, 64))
+            kept = "classifier" if own else "another_classifier"  # a test's does not replace the learner's
+            folders["classifier"] = _cached(kept, key, lambda folder: export_classifier(classifier, folder, 64))
         for name, folder in folders.items():
             shutil.copytree(folder, live / "model" / name)
     if classifier:
