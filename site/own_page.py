@@ -14,12 +14,14 @@ import argparse
 import contextlib
 import gzip
 import json
+import logging
 import os
 import re
 import shutil
 import sys
 import tempfile
 import unicodedata
+import warnings
 import webbrowser
 from pathlib import Path
 
@@ -32,7 +34,7 @@ OWN = HERE / "own"
 MODULES = ("model.js", "show.js")  # of site/live
 MARK = "Transfer learning, hands on: a classifier in a page"  # tells a folder that may be replaced
 MOST_MB = 40
-FIVE_BITS = 15  # the highest of their whole numbers
+COARSE = 11  # the highest whole number in the token vectors of a page with two networks
 COMPARED = 200  # texts on which the page's networks are compared with the saved ones
 LESSON_08 = 64  # tokens that lesson 08's classifier was trained to read
 
@@ -59,7 +61,8 @@ def linear(model, name):
     intercepts : array (classes,)
     classes : list of str
     """
-    some = np.abs(np.random.default_rng(0).normal(size=(8, model.n_features_in_)))
+    rng, shape = np.random.default_rng(0), (50, model.n_features_in_)
+    some = rng.random(shape) * (rng.random(shape) < 5 / shape[1])  # few words a text, as in life
     for weights, intercepts in _linear(model):
         if np.allclose(softmax(some @ weights + intercepts), model.predict_proba(some), atol=1e-6):
             return weights, intercepts, list(map(str, model.classes_))
@@ -135,7 +138,7 @@ def combining():
 
 
 def word_counts(pipeline, destination):
-    """Write a pipeline from texts to probabilities as a table: model.json and model.bin, which own/tfidf.js reads.
+    """Write a pipeline from texts to probabilities as a table: words.json and words.bin, which own/tfidf.js reads.
 
     Parameters
     ----------
@@ -179,9 +182,9 @@ def word_counts(pipeline, destination):
         "norm": weigher.norm if weigher is not None else None,
     }
     about = {"labels": labels, "terms": list(terms), "options": options}
-    (destination / "model.json").write_text(json.dumps(about), encoding="utf-8")
+    (destination / "words.json").write_text(json.dumps(about), encoding="utf-8")
     numbers = np.concatenate([np.column_stack([idf, weights]).ravel(), intercepts]).astype("<f4")
-    (destination / "model.bin").write_bytes(numbers.tobytes())
+    (destination / "words.bin").write_bytes(numbers.tobytes())
 
 
 # --- networks ----------------------------------------------------------------------------------------------
@@ -329,8 +332,8 @@ def texts_to_compare(folder):
         table = pd.read_csv(
             folder / "split.csv", dtype=str, keep_default_na=False, encoding="utf-8", lineterminator="\n"
         )
-        return list(table["text"][table["set"] == "test"][:COMPARED]), "texts of its test set"
-    return list(load_tweets(ROOT / "data" / "climate_tweets.csv")["message"][:COMPARED]), "tweets"
+        return list(table["text"][table["set"] == "test"][:COMPARED]), "{} texts of the test set"
+    return list(load_tweets(ROOT / "data" / "climate_tweets.csv")["message"][:COMPARED]), "{} of the course's tweets"
 
 
 def mean_of_parts(classes, answers):
@@ -354,8 +357,8 @@ def compare(folder, classes, parts, places, ask):
             answers.append((model.predict_proba(texts), list(map(str, model.classes_))))
     same = int((mean_of_parts(classes, answers).argmax(axis=1) == ask(texts).argmax(axis=1)).sum())
     return (
-        f"In the page, the weights of networks are rounded. On {same} of {len(texts)} {which} it gave the same class "
-        "as in Python."
+        f"In this page, the network's weights are rounded to save space. On {same} of {which.format(len(texts))}, it gives the same "
+        "class as in Python."
     )
 
 
@@ -382,11 +385,14 @@ def card_as_html(folder):
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):  # h1 is the page's, h2 the card's
             token.tag = f"h{min(6, max(3, int(token.tag[1]) + 1))}"
+    for opening, inside, closing in zip(tokens, tokens[1:], tokens[2:]):
+        if opening.type == "th_open" and not inside.content:  # an empty corner is no header
+            opening.tag = closing.tag = "td"
     return title, reader.renderer.render(tokens, reader.options, {})
 
 
 def round_embeddings(folder):
-    """Round an exported network's token vectors to 5 bits each: they are half of it, and then compress better."""
+    """Round an exported network's token vectors more coarsely: they are half of its weights, and then compress better."""
     import onnx
     from onnx import numpy_helper
 
@@ -397,8 +403,8 @@ def round_embeddings(folder):
         if f"{name}.integers" not in tensors:  # small, and therefore not rounded at all
             continue
         integers, scales = (numpy_helper.to_array(tensors[f"{name}.{what}"]) for what in ("integers", "scales"))
-        rounded = np.round(integers.astype("float32") * FIVE_BITS / 127).astype("int8")
-        for what, array in (("integers", rounded), ("scales", scales * np.float32(127 / FIVE_BITS))):
+        rounded = np.round(integers.astype("float32") * COARSE / 127).astype("int8")
+        for what, array in (("integers", rounded), ("scales", scales * np.float32(127 / COARSE))):
             tensors[f"{name}.{what}"].CopyFrom(numpy_helper.from_array(array, f"{name}.{what}"))
     onnx.save(model, folder / "model.onnx")
 
@@ -410,12 +416,6 @@ def add_runtime(folder):
     """
     import export
 
-    import build
-
-    if build.node_modules() is None:
-        raise PageError(
-            "To run a network, the page needs onnxruntime-web: install Node.js (nodejs.org), then run this again."
-        )
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         export.copy_runtime(temporary)
         shutil.copytree(Path(temporary) / "vendor", folder / "vendor")
@@ -425,7 +425,8 @@ def add_runtime(folder):
         *runtime,
         *folder.glob("part*/model.onnx"),
         *folder.glob("part*/tokenizer.json"),
-        *folder.glob("part*/model.bin"),
+        *folder.glob("part*/words.bin"),
+        *folder.glob("part*/words.json"),
     ]:
         path.write_bytes(gzip.compress(path.read_bytes(), mtime=0))
     sizes.write_text(json.dumps({path.name: path.stat().st_size for path in runtime}), encoding="utf-8")
@@ -450,11 +451,17 @@ def write(folder, destination):
     import export
     from jinja2 import Environment
 
+    import build
+
     if destination.exists() and not is_page(destination):
         raise PageError(f"{destination} exists, and is not a page of this command: name another folder with --to.")
     if destination.resolve().is_relative_to(folder.resolve()):
         raise PageError(f"{destination} is inside {folder}: name another folder with --to.")
     classes, parts, ask = read(folder)
+    if any(how == "network" for _, how, _ in parts) and build.node_modules() is None:
+        raise PageError(
+            "To run a network, a page needs onnxruntime-web, which npm installs; the line above says what is missing."
+        )
     destination.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=destination.parent, prefix=f".{destination.name}-") as temporary:
         new = Path(temporary) / "page"
@@ -505,6 +512,16 @@ def is_page(folder):
     )
 
 
+def quiet():
+    """No progress bars, and none of the exporter's remarks on packages that nobody needs here."""
+    from transformers import logging as transformers_logging
+
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", category=FutureWarning)  # PyTorch's exporter's own
+
+
 def main(arguments):
     import build
 
@@ -521,6 +538,7 @@ def main(arguments):
     folder = Path(os.path.abspath(arguments.folder.expanduser()))
     destination = arguments.to or folder.with_name(f"{folder.name}_page")
     destination = Path(os.path.abspath(destination.expanduser()))
+    quiet()
     try:
         measured = write(folder, destination)
     except PageError as problem:

@@ -4,21 +4,28 @@ import { bars, h, latest } from "./show.js";
 import { wordCounts } from "./tfidf.js";
 
 const SHOWN = 8; // classes
+const FOLDED = 200; // more classes, folded away
 const about = JSON.parse(document.getElementById("about").textContent);
-const [form, text, button, progress, line, answer] = ["ask", "text", "classify", "progress", "line", "answer"].map((id) =>
-  document.getElementById(id),
-);
+const [form, text, button, progress, line, answer] = [
+  "ask",
+  "text",
+  "classify",
+  "progress",
+  "line",
+  "answer",
+].map((id) => document.getElementById(id));
 
 /** One part: {labels, ask(text), cut(text)}; cut says how many tokens it reads, if the text has more. */
 async function part({ kind, folder }, seen) {
   const base = new URL(folder, import.meta.url);
   if (kind === "network") {
     const { labels, classify, encode, about } = await load(base, seen);
-    const cut = (text) => encode(text, Number.POSITIVE_INFINITY).ids.length > about.max_length && about.max_length;
+    const cut = (text) =>
+      encode(text, Number.POSITIVE_INFINITY).ids.length > about.max_length && about.max_length;
     return { labels, ask: async (text) => (await classify([text]))[0], cut };
   }
-  const model = await json(new URL("model.json", base));
-  const ask = wordCounts(model, new Float32Array((await bytes(new URL("model.bin", base))).buffer));
+  const model = await json(new URL("words.json", base));
+  const ask = wordCounts(model, new Float32Array((await bytes(new URL("words.bin", base))).buffer));
   seen(1);
   return { labels: model.labels, ask, cut: () => false };
 }
@@ -50,7 +57,8 @@ async function loadAll(seen) {
 }
 
 let loading;
-function model() {
+/** The classifier, loaded when it is first asked for. */
+export function model() {
   loading ??= loadAll((share) => {
     progress.value = share;
   });
@@ -60,10 +68,15 @@ function model() {
 /** The best classes as bars, and all others folded away. */
 function show(probabilities) {
   const order = [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]);
-  const table = (some) => bars(some.map((n) => about.classes[n]), some.map((n) => probabilities[n]));
+  const table = (some) =>
+    bars(
+      some.map((n) => about.classes[n]),
+      some.map((n) => probabilities[n]),
+    );
   answer.replaceChildren(table(order.slice(0, SHOWN)));
-  const others = order.slice(SHOWN);
-  if (others.length) answer.append(h("details", {}, h("summary", {}, `${others.length} more classes`), table(others)));
+  const others = order.slice(SHOWN, SHOWN + FOLDED);
+  if (others.length)
+    answer.append(h("details", {}, h("summary", {}, `The next ${others.length} classes`), table(others)));
   return order[0];
 }
 
@@ -106,7 +119,10 @@ async function start(event) {
 
 form.addEventListener("submit", start);
 // once it is there, it answers while you type
-text.addEventListener("input", latest(250, async (current) => loading && (await classify(current))));
+text.addEventListener(
+  "input",
+  latest(250, async (current) => loading && (await classify(current))),
+);
 text.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) start(event);
 });

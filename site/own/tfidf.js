@@ -49,7 +49,7 @@ const ANALYZERS = { word: words, char, char_wb };
 /**
  * A function from a text to probabilities, in the order of `about.labels`.
  *
- * `about` is model.json as own_page.py writes it. `weights` is model.bin as a Float32Array: for each term its idf and one
+ * `about` is words.json as own_page.py writes it. `weights` is words.bin as a Float32Array: for each term its idf and one
  * weight for each class; after the last term the intercepts.
  */
 export function wordCounts(about, weights) {
@@ -65,10 +65,12 @@ export function wordCounts(about, weights) {
       if (n !== undefined) counts.set(n, options.binary ? 1 : (counts.get(n) ?? 0) + 1);
     }
     const values = [];
-    for (const [n, count] of counts) values.push([n, (options.sublinear ? 1 + Math.log(count) : count) * weights[n * width]]);
+    for (const [n, count] of counts)
+      values.push([n, (options.sublinear ? 1 + Math.log(count) : count) * weights[n * width]]);
     let length = 1; // no norm, or no term that is known
     if (options.norm === "l1") length = values.reduce((sum, [, value]) => sum + Math.abs(value), 0) || 1;
-    if (options.norm === "l2") length = Math.sqrt(values.reduce((sum, [, value]) => sum + value * value, 0)) || 1;
+    if (options.norm === "l2")
+      length = Math.sqrt(values.reduce((sum, [, value]) => sum + value * value, 0)) || 1;
     const logits = Float64Array.from(intercepts);
     for (const [n, value] of values)
       for (let c = 0; c < labels.length; c++) logits[c] += (value / length) * weights[n * width + 1 + c];
