@@ -154,7 +154,7 @@ def browser():
 def open_page(browser, address, **options):
     context = browser.new_context(viewport={"width": 1280, "height": 900}, **options)
     page = context.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(180_000)  # on a busy machine, a network takes a minute to load
     page.asked, page.errors = [], []
     page.on("request", lambda request: page.asked.append(request.url))
     page.on("pageerror", lambda error: page.errors.append(str(error)))
@@ -504,6 +504,7 @@ class TestOtherwise:
 
     def test_a_browser_that_cannot_says_so_and_can_try_again(self, browser, hosts):
         context = browser.new_context()
+        context.set_default_timeout(180_000)
         context.add_init_script("delete globalThis.WebAssembly")
         page = context.new_page()
         page.goto(hosts["plain"])
@@ -514,6 +515,7 @@ class TestOtherwise:
 
     def test_a_file_that_is_missing_is_said(self, browser, hosts):
         context = browser.new_context()
+        context.set_default_timeout(180_000)
         page = context.new_page()
         page.route("**/tokenizer.json", lambda route: route.fulfill(status=404))
         page.route("**/padding.js", lambda route: route.abort())
@@ -526,6 +528,7 @@ class TestOtherwise:
 
     def test_a_page_built_without_a_part_keeps_its_text(self, browser, hosts):
         context = browser.new_context()
+        context.set_default_timeout(180_000)
         page = context.new_page()
         page.route("**/parts.json", lambda route: route.fulfill(json={"mask": 1}))
         page.goto(hosts["plain"])
