@@ -131,6 +131,18 @@ def test_the_sum_is_of_the_code_alone(folder):
     assert certificate.code_sum(path) != before
 
 
+def test_notebooks_are_found_whatever_they_are_called(folder):
+    (folder / OTHER / "homework.ipynb").rename(folder / "my answer (1).ipynb")
+    (folder / SOLVED).rename(folder / "week 13")
+    (folder / "notes.ipynb").write_text("{}")
+    found = certificate.find(folder, certificate.about_course()[1])
+    assert found == {
+        OTHER: folder / "my answer (1).ipynb",
+        SOLVED: folder / "week 13" / "homework.ipynb",
+        UNSOLVED: folder / UNSOLVED / "homework.ipynb",
+    }
+
+
 # --- bad input ---------------------------------------------------------------------------------------------
 
 
