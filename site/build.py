@@ -116,8 +116,9 @@ def mend(page):
 def add_live(out):
     """The live parts' modules, networks and data, in `out`/live; export.py keeps what has not changed."""
     command = [sys.executable, str(HERE / "export.py"), str(out)]
-    if subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL).returncode:
-        sys.exit("The live parts could not be exported; the lines above say why.")
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{done.stderr.strip()}\nThe live parts could not be exported; the lines above say why.")
 
 
 def build(out=OUT, scratch=SCRATCH, node=True):

@@ -83,10 +83,10 @@ def markdown_cell(source):
     return nbformat.v4.new_markdown_cell(source)
 
 
-def live_cell(part, more=""):
+def live_cell(part):
     """The place that a live part fills, with what is read there without it."""
     return markdown_cell(
-        f'**{part["title"]}**\n\n<div class="live" data-live="{part["name"]}">\n\n{part["text"]}\n\n{more}</div>'
+        f'**{part["title"]}**\n\n<div class="live" data-live="{part["name"]}">\n\n{part["text"]}\n\n</div>'
     )
 
 
@@ -224,11 +224,13 @@ def front_page():
     tagline, rest = introduction.split("\n\n", 1)
     part = next(part for part in live_parts() if part["lesson"] == "index")
     lesson = course.lessons()[0]
-    game = live_cell(part, more="```{image} guesses.png\n:alt: " + guesses()[1] + "\n```\n\n")
+    example = "```{image} guesses.png\n:alt: " + guesses()[1] + "\n```"
     parts = [
         f"# {title_of(ROOT / 'README.md')}",
         tagline,
-        game.source,
+        "*The baker sells fresh \\[MASK\\].* Hide a word, and BERT, the course's network, guesses it:",
+        example,
+        live_cell(part).source,
         f"**Start:** [read the first lesson](notebooks/{lesson.name}) here; run it on [your laptop](#start) or in [Colab](#colab).",
         hours(),
         rest,
