@@ -97,6 +97,8 @@ def sphinx(scratch, live):
 FAULTS = {
     # buttons in the list of pages have no name
     r'<summary>(?=<span class="toctree-toggle")': '<summary aria-label="show what belongs to it">',
+    # a folded cell says "Show code cell source", its name does not
+    r'<summary aria-label="Toggle hidden content">': "<summary>",
     # the button says "Search Ctrl K", its name does not
     r'(<button class="btn search-button-field [^>]*?) aria-label="Search"': r"\1",
     # the sidebar is in no landmark

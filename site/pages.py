@@ -91,8 +91,18 @@ def live_cell(part):
 
 
 def clean_html(page):
-    """An output's HTML, with cells in place of empty headings, which name nothing."""
-    return re.sub(r"<th([^>]*)>\s*</th>", r"<td\1></td>", page)
+    """An output's HTML, with cells in place of empty headings, which name nothing, and white or black on blue, whichever is easy to read."""
+    page = re.sub(r"<th([^>]*)>\s*</th>", r"<td\1></td>", page)
+
+    def readable(match):
+        linear = [
+            (int(c) / 255 + 0.055) ** 2.4 / 1.055**2.4 if int(c) > 10 else int(c) / 255 / 12.92
+            for c in match.groups()[:3]
+        ]
+        luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]  # as WCAG defines it
+        return match[0].replace(match[4], "#fff" if 1.05 / (luminance + 0.05) >= 4.5 else "#000")
+
+    return re.sub(r"background:rgb\((\d+),\s*(\d+),\s*(\d+)\);\s*color:(#\w+)", readable, page)
 
 
 def pictures(cell):
