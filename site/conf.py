@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parent))
-import pages
 from docutils import nodes
+
+import pages
 
 project = pages.title_of(pages.ROOT / "README.md")
 html_title = project

@@ -199,9 +199,10 @@ def frozen(folder, destination):
         Holds ``encoder/``, a SentenceTransformer, and ``frozen.skops``.
     destination : Path
     """
-    import export
     import torch
     from sentence_transformers import SentenceTransformer
+
+    import export
 
     encoder = SentenceTransformer(str((folder / "encoder").resolve()), device="cpu", local_files_only=True).eval()
     if encoder.default_prompt_name is not None:
@@ -278,7 +279,6 @@ def read(folder):
 
 def read_project(folder):
     import export
-
     from transfer_learning.check import NotYet, hw11_project
 
     try:
@@ -296,8 +296,9 @@ def read_project(folder):
 
 
 def read_classifier(folder):
-    import export
     from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, pipeline
+
+    import export
 
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
@@ -448,10 +449,10 @@ def write(folder, destination):
     PageError
         The folder holds no classifier that a page can run, or `destination` holds something else.
     """
-    import export
     from jinja2 import Environment
 
     import build
+    import export
 
     if destination.exists() and not is_page(destination):
         raise PageError(f"{destination} exists, and is not a page of this command: name another folder with --to.")

@@ -8,8 +8,9 @@ import html
 import re
 import shutil
 
-import pages
 from markdown_it import MarkdownIt
+
+import pages
 
 _markdown = MarkdownIt("commonmark", {"html": True}).enable("table")
 render, inline = _markdown.render, _markdown.renderInline
