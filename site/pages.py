@@ -105,6 +105,13 @@ def clean_html(page):
     return re.sub(r"background:rgb\((\d+),\s*(\d+),\s*(\d+)\);\s*color:(#\w+)", readable, page)
 
 
+def clean_outputs(outputs):
+    for output in outputs:
+        if "text/html" in output.get("data", {}):
+            output.data["text/html"] = clean_html(output.data["text/html"])
+    return outputs
+
+
 def pictures(cell):
     """(PNG bytes, text alternative) for each picture among a code cell's outputs."""
     for output in cell.get("outputs", []):
@@ -128,9 +135,7 @@ def notebook(path, extra=""):
             cell.source = quiz(cell.source, number)
         if cell.metadata.get("jupyter", {}).get("source_hidden"):
             cell.metadata["tags"] = [*cell.metadata.get("tags", []), "hide-input"]
-        for output in cell.get("outputs", []):
-            if "text/html" in output.get("data", {}):
-                output.data["text/html"] = clean_html(output.data["text/html"])
+        clean_outputs(cell.get("outputs", []))
         cells.append(cell)
         if part := parts.pop(cell.id, None):
             cells.append(live_cell(part))
@@ -148,7 +153,7 @@ def exercise(path, solved):
     for cell in cells:
         shown = shown and not cell.metadata.get("nbgrader", {}).get("solution")
         if shown and cell.cell_type == "code":
-            cell.outputs = outputs.get(cell.id, [])
+            cell.outputs = clean_outputs(outputs.get(cell.id, []))
     number = number_of(path)
     links = ["- [Mistakes in this homework](mistakes.md), each with an answer that makes it"]
     links += [f"- [The solution](../../{solved.relative_to(ROOT).as_posix()}), on a page of its own"]
