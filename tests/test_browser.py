@@ -30,7 +30,7 @@ CODE = "import start, sys; start.ready = lambda: sys.executable; sys.exit(start.
 def course(tmp_path_factory):
     """A copy of the course, so that no notebook of the reader's is changed, and its server's address."""
     folder = tmp_path_factory.mktemp("course")
-    for name in ("notebooks", "exercises", "data", "transfer_learning", "tools"):
+    for name in ("notebooks", "exercises", "data", "transfer_learning", "tools", "benchmarks"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(".ipynb_checkpoints", "assembled"))
     for name in ("start.py", "pyproject.toml", "requirements.txt"):
         shutil.copy(ROOT / name, folder / name)
@@ -146,7 +146,7 @@ def test_a_learner_meets_no_teachers_tools_no_question_and_no_warning(browser, c
 
 def test_lesson_00_shows_both_columns_and_an_environment_that_is_ok(browser, course):
     page = open_notebook(browser, course, "notebooks/00_start_here.ipynb")
-    shown = clear_and_run_all(page, "both embedded checkpoints")
+    shown = clear_and_run_all(page, "training: one step")
     assert "nearest in meaning" in shown and "most words in common" in shown
     assert "[FAIL]" not in shown and "Traceback" not in shown
     page.close()

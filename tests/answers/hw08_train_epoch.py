@@ -657,7 +657,7 @@ WRONG = {
         wrong(clip=lambda model: clip_grad_norm_(model.parameters(), 1.0, norm_type=float("inf"))),
     ),
     "the sum": ("another-norm", wrong(clip=lambda model: clip_grad_norm_(model.parameters(), 1.0, norm_type=1))),
-    "always to 1": ("always-the-same-norm", wrong(clip=normalised)),
+    "always to 1": ("always-the-same-norm or scaled-gradients", wrong(clip=normalised)),
     "each weight on its own": ("clipped-one-by-one", wrong(clip=clip_each)),
     "body and head apart": ("other-gradients", wrong(clip=clip_groups)),
     "the head alone": ("other-gradients", wrong(clip=clip_head)),

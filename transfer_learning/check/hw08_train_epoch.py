@@ -454,7 +454,10 @@ def _gradient_mistakes(model, seen):
         saw = f"the norm that was clipped is {name}"
         yield Mistake("another-norm", lambda case, kind=kind: _clip(case.own, kind=kind), saw)
     stretched = "they had this norm at every step, also where they were shorter"
-    yield Mistake("always-the-same-norm", lambda case: case.own * (most / case.own.norm()), stretched)
+    shortest = min(case.own.norm() for case, _ in seen)
+    # else the sum of a batch's losses, clipped, would have this norm as well
+    if shortest * max(case.run.case.size for case, _ in seen) < most:
+        yield Mistake("always-the-same-norm", lambda case: case.own * (most / case.own.norm()), stretched)
     saw = "those of each weight matrix were clipped on their own"
     yield Mistake("clipped-one-by-one", one_by_one, saw)
     twice = "they are those of a softmax's softmax"
