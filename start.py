@@ -3,7 +3,7 @@
 python3 start.py [--no-browser]      set up .venv when needed, open the course in JupyterLab
 python3 start.py run [00 03 ...]     run lessons top to bottom, headless
 python3 start.py test                run every check there is; after it, options and files for pytest
-python3 start.py test --quick        everything except running lessons: under two minutes
+python3 start.py test --quick        everything except running lessons: about four minutes
 python3 start.py test --other [FILE] run the lessons on a different file of tweets
 python3 start.py test --latest       run every check on the newest releases
 python3 start.py test --colab        run lessons 00 to 11 on the versions that Colab has
@@ -316,7 +316,7 @@ def main(arguments):
     run_parser.add_argument("lessons", nargs="*", metavar="NN", help="lesson numbers; default: all")
     test_parser = commands.add_parser("test", help="run every check; further arguments go to pytest")
     which = test_parser.add_mutually_exclusive_group()
-    which.add_argument("--quick", action="store_true", help="everything except running lessons: under two minutes")
+    which.add_argument("--quick", action="store_true", help="everything except running lessons: about four minutes")
     which.add_argument(
         "--other",
         nargs="?",
