@@ -181,6 +181,17 @@ def server(folder=OUT, port=PORT):
     return http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
 
 
+def show(what, serving, browser=True):
+    """Print the address of a `server`, open it, and serve until Ctrl-C."""
+    with serving:
+        address = f"http://127.0.0.1:{serving.server_port}/"
+        print(f"{what} is open at {address}\nCtrl-C ends it.", flush=True)
+        if browser:
+            webbrowser.open(address)
+        with contextlib.suppress(KeyboardInterrupt):
+            serving.serve_forever()
+
+
 def main(arguments):
     parser = argparse.ArgumentParser(prog="start.py site", description="Build the web edition, and open it.")
     parser.add_argument("--build", action="store_true", help="only build")
@@ -192,13 +203,7 @@ def main(arguments):
         print(f"{os.path.relpath(OUT)}: nothing has changed", flush=True)
     if arguments.build:
         return
-    with server() as serving:
-        address = f"http://127.0.0.1:{serving.server_port}/"
-        print(f"The web edition is open at {address}\nCtrl-C ends it.", flush=True)
-        if not arguments.no_browser:
-            webbrowser.open(address)
-        with contextlib.suppress(KeyboardInterrupt):
-            serving.serve_forever()
+    show("The web edition", server(), browser=not arguments.no_browser)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ reads, a network ONNX with weights of eight bits.
 """
 
 import argparse
-import contextlib
 import gzip
 import json
 import logging
@@ -22,7 +21,6 @@ import sys
 import tempfile
 import unicodedata
 import warnings
-import webbrowser
 from pathlib import Path
 
 import numpy as np
@@ -550,13 +548,7 @@ def main(arguments):
         print(f"That is more than {MOST_MB} MB: too much for many phones.")
     if arguments.build:
         return
-    with build.server(destination, port=0) as serving:
-        address = f"http://127.0.0.1:{serving.server_port}/"
-        print(f"The page is open at {address}\nCtrl-C ends it.", flush=True)
-        if not arguments.no_browser:
-            webbrowser.open(address)
-        with contextlib.suppress(KeyboardInterrupt):
-            serving.serve_forever()
+    build.show("The page", build.server(destination, port=0), browser=not arguments.no_browser)
 
 
 if __name__ == "__main__":

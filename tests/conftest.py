@@ -79,3 +79,15 @@ def root():
 def no_tweets_csv(monkeypatch):
     """The course's own tweets, whatever the environment says."""
     monkeypatch.delenv("TWEETS_CSV", raising=False)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium; tests/test_browser.py has one of its own, with JupyterLab's profile."""
+    from playwright.sync_api import sync_playwright
+    from test_browser import CHROMIUM, FLAGS
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()

@@ -15,7 +15,7 @@ from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer, T
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import BernoulliNB, ComplementNB, MultinomialNB
 from sklearn.pipeline import make_pipeline
-from test_browser import CHROMIUM, FLAGS
+from test_browser import CHROMIUM
 from test_project import tickets
 
 sys.path.append(str(ROOT / "site"))
@@ -230,16 +230,6 @@ def test_no_folder_of_somebody_else_is_replaced(tmp_path, capsys):
 
 
 # --- in a browser ------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
