@@ -50,6 +50,25 @@ def fingerprint(node):
     return total.hexdigest()
 
 
+@contextlib.contextmanager
+def alone(name):
+    """While one build is busy with what has this `name`, another says that it waits, and waits."""
+    from filelock import FileLock, Timeout
+
+    (ROOT / "build").mkdir(exist_ok=True)
+    lock = FileLock(ROOT / "build" / f"{name}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print("Another build of the pages is running: waiting for it …", flush=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@alone("npm")
 def node_modules():
     """site/node_modules, installed as package-lock.json says; None, with a line that says why, where that cannot be."""
     folder, lock = HERE / "node_modules", HERE / "package-lock.json"
@@ -123,6 +142,7 @@ def add_live(out):
         sys.exit(f"{done.stderr.strip()}\nThe live parts could not be exported; the lines above say why.")
 
 
+@alone("pages")
 def build(out=OUT, scratch=SCRATCH, node=True):
     """Build everything that has changed since the last build into `out`; return whether anything had."""
     import pages

@@ -485,6 +485,21 @@ class TestOtherwise:
         says(page, "mask", "Best guess: bread")
         page.context.close()
 
+    def test_a_part_that_has_loaded_takes_the_keyboard_only_from_its_own_button(self, browser, hosts):
+        """A network may take a minute: who reads on meanwhile, or types elsewhere, is not brought back."""
+        page = open_page(browser, hosts["plain"])
+        start(page, "tokenizer")
+        page.wait_for_function("document.activeElement.closest('[data-live=tokenizer] label')")
+        page.context.close()
+        page = open_page(browser, hosts["plain"])
+        page.route("**/tokenizer.json", lambda route: (page.wait_for_timeout(500), route.continue_()))
+        part(page, "tokenizer").get_by_role("button").press("Enter")
+        part(page, "samplers").get_by_role("button", name="Next row").focus()
+        says(page, "tokenizer", "tokens")
+        page.wait_for_timeout(500)
+        assert page.evaluate("document.activeElement.innerText") == "Next row"
+        page.context.close()
+
     def test_without_javascript_the_text_stays(self, browser, hosts):
         page = open_page(browser, hosts["plain"], java_script_enabled=False)
         for name, about in PARTS.items():

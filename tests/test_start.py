@@ -158,6 +158,13 @@ NO_GPU = pytest.mark.skipif(os.path.exists("/proc/driver/nvidia/version"), reaso
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has two builds of PyTorch in reach")
 
 
+def test_the_tests_of_a_file_share_a_process(request):
+    """With a pytest it does not know, pytest-xdist forgets the groups, and says nothing."""
+    if not getattr(request.config.option, "loadgroup", False):
+        pytest.skip("only where tests run side by side")
+    assert request.node.nodeid.endswith("@test_start")
+
+
 @pytest.mark.slow
 def test_it_installs_from_anywhere_whatever_the_machine_is_set_to(tmp_path, index):
     """From a folder with a project and modules of its own, under settings that would lead pip and Python elsewhere."""

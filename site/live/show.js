@@ -96,7 +96,9 @@ export function onDemand(place, { what, megabytes, load, build }) {
       });
       place.replaceChildren();
       await build(loaded);
-      place.querySelector("input")?.focus();
+      // who went on reading meanwhile, or typing elsewhere, is not brought back
+      if ([document.body, null].includes(document.activeElement))
+        place.querySelector("input")?.focus({ preventScroll: true });
     } catch (error) {
       bar.remove();
       button.disabled = false;
