@@ -33,8 +33,11 @@ REVEAL = """<script type="module">
 import Reveal from "./reveal/reveal.mjs";
 import Notes from "./reveal/notes.mjs";
 
-const deck = new Reveal({ plugins: [Notes], hash: true, width: 1280, height: 720, margin: 0.04, transition: "none", controlsLayout: "edges", scrollActivationWidth: null });
-deck.initialize();
+// on a phone, slides are a page to scroll through
+const wide = matchMedia("(min-width: 600px)");
+wide.onchange = () => location.reload();
+const options = { hash: true, width: 1280, height: 720, margin: 0.04, transition: "none", controlsLayout: "edges" };
+if (wide.matches) new Reveal({ plugins: [Notes], scrollActivationWidth: null, ...options }).initialize();
 </script>
 <noscript><style>.reveal .slides section { display: block !important; position: static !important; }</style></noscript>"""
 
@@ -173,7 +176,7 @@ def back(lesson):
 def deck(lesson, images, reveal):
     head = '<link rel="stylesheet" href="slides.css">'
     if reveal:
-        head = '<link rel="stylesheet" href="reveal/reveal.css">\n' + head + "\n" + REVEAL
+        head = f'<link rel="stylesheet" href="reveal/reveal.css" media="(min-width: 600px)">\n{head}\n{REVEAL}'
     body = f'{back(lesson)}<main><div class="reveal"><div class="slides">{"".join(slides(lesson, images))}</div></div></main>'
     return PAGE.format(title=f"Slides {html.escape(lesson.title)}", head=head, kind="deck", body=body)
 

@@ -371,6 +371,17 @@ def test_slides_fit_and_are_led_by_keys(lesson, serve, visit):
 
 
 @in_a_browser
+@needs_node
+def test_slides_are_a_page_to_scroll_through_on_a_phone(serve, visit):
+    page = visit(viewport={"width": 390, "height": 844}).page
+    page.goto(f"{serve}slides/{LESSONS[5]}.html")
+    assert page.get_by_role("heading", name="Key points").is_visible()
+    box = page.locator(".slides li").first.bounding_box()
+    assert box["height"] >= 20 and box["width"] <= 390, "lines too small to read"
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@in_a_browser
 def test_a_handout_prints_on_one_page(serve, visit):
     page = visit().page
     for lesson in LESSONS:

@@ -174,6 +174,8 @@ GUESSES = {
     "no header": ("1;what a day\n0;and what a night\n1;and again\n", "'1'", "'0'"),
     "no header, a label again": ("good,nice one\nbad,nasty one\ngood,nice two\n", "'1'", "'0'"),
     "an index": (",text,label\n0,a,b\n1,c,d\n", "'text'", "'label'"),
+    "words in the names": ("tweet_id,airline_sentiment,sentimentSource,reason,ReviewText\n1,good,a,,so nice to be here\n2,bad,b,x,it was the pits\n3,good,c,,nice once more\n4,so,d,,well well well\n", "'ReviewText'", "'airline_sentiment'"),
+    "mostly empty": ("id,gold,kind,text\n1,,a,so nice\n2,,b,so bad\n3,,c,fine\n4,y,a,well\n5,,d,hm\n6,n,b,ah\n", "'text'", "'kind'"),
     "a form's questions": ("Timestamp,What did you think of the course today?,Would you come again?\n2024-01-02 10:11,It was fine,yes\n2024-01-02 10:12,It was all right,no\n2024-01-03 8:00,It was long,yes\n", "'What did you think of the course today?'", "'Would you come again?'"),
 }  # fmt: skip
 
@@ -210,6 +212,23 @@ def test_a_text_on_each_line(read):
     assert read("one\rtwo\r", "a.txt")[0] == [("one", None), ("two", None)]
     assert read("text;label\none;b\n", "a.txt")[0] == [("one", "b")]
     assert read('text\n"one, two"\nthree\n')[0] == [("one, two", None), ("three", None)]
+
+
+def test_a_text_and_a_label_on_each_line_without_a_header(read):
+    lines = [f"i feel {n}, or so;joy\ni feel {n} blues;sadness\n" for n in range(30)]
+    rows, printed = read("".join(lines), "a.txt")
+    assert rows[:2] == [("i feel 0, or so", "joy"), ("i feel 0 blues", "sadness")] and "semicolons" in printed
+    lines[9] = "i feel 9;or so;joy\n"  # one more semicolon: then they are not to be trusted
+    assert read("".join(lines), "a.txt")[0][0] == ("i feel 0, or so;joy", None)
+
+
+@pytest.mark.parametrize("name", ["a", "a.data", "a.DAT"])
+def test_text_without_an_ending_is_read_as_txt(name, read):
+    assert read('ham\tsee you\nspam\t"win\nham\tbye\n', name)[0] == [
+        ("see you", "ham"),
+        ('"win', "spam"),
+        ("bye", "ham"),
+    ]
 
 
 def test_quotes_that_are_part_of_the_texts(read):
@@ -255,7 +274,8 @@ REFUSED = {
     "cut zip": (zipped(**{"a.csv": CSV})[:-20], "a.zip", ["cannot be read", "not a zip file", "download"]),
     "no data in zip": (zipped(**{"a.exe": "x"}), "a.zip", ["0 files"]),
     "two in a zip": (zipped(**{"a.csv": CSV, "b.tsv": CSV}), "a.zip", ["2 files of texts", "a.csv, b.tsv"]),
-    "another ending": (CSV, "a.dat", ["*.dat", ".csv"]),
+    "another ending": (CSV, "a.xyz", ["*.xyz", ".csv"]),
+    "no ending, no text": (b"ab\0\1", "a", ["files like this", ".csv"]),
     "tar": (gzip.compress(b"x"), "a.tar.gz", ["*.tar"]),
     "some lines not UTF-8": (b"text\n" + "é\n".encode() * 9 + b"\xe9\n", "a.csv", ["1 line", "line 11", "UTF-8"]),
     "another code page": (b"text\n" + b"\x81\x8d\n" * 7, "a.csv", ["7 lines", "line 2 (", "line 6 (", ") …", "UTF-8"]),

@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parents[1]
 FORMATS = (".csv", ".tsv", ".txt", ".xlsx", ".jsonl", ".json", ".parquet")
 DELIMITERS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "vertical bars"}
 TEXT_NAMES = "text message tweet sentence content review comment body post document utterance headline".split()
-LABEL_NAMES = "label labels sentiment class category target accept intent emotion topic stance polarity rating".split()
+LABEL_NAMES = "label labels sentiment class category target accept intent emotion topic stance polarity".split()
+LABEL_NAMES += "rating score stars".split()
 KNOWN_NAMES = {*TEXT_NAMES, *LABEL_NAMES, "id", "tweetid", "title", "date", "answer"}
 NUMBER = re.compile(r"\s*[+-]?[.,]?\d[\d.,:/ -]*([eE][+-]?\d+)?\s*")  # dates and times as well
 NO_HEADER = "no header line, columns are numbered from 0"
@@ -34,6 +35,7 @@ KINDS = (
     ),
 )
 LIMIT = 2**29  # bytes; an archive with more in it is an attack, or too much for a laptop
+AS_TEXT = ("", ".data", ".dat", ".text", ".tab")  # read as .txt
 PACKED = (".xlsx", ".zip", ".gz", ".parquet")
 #: What these are when they are named as text.
 MISNAMED = (
@@ -56,11 +58,12 @@ def load_texts(path, text=None, label=None):
     Parameters
     ----------
     path : str or Path
-        Its ending is one of `FORMATS`, or ``.gz`` or ``.zip`` with one of these inside. A relative path is sought from
-        the working directory, then from the course's folder.
+        Its ending is one of `FORMATS`, or ``.gz`` or ``.zip`` with one of these inside; a text file without an ending
+        is read as ``.txt``. A relative path is sought from the working directory, then from the course's folder.
     text, label : str or int, optional
         The columns' names, or their numbers, counted from 0. Default: a usual name (``text``, ``message`` …; ``label``,
-        ``class`` …), else the column with the longest texts, and the one with the fewest different values.
+        ``class`` …) or one with such a word in it, else the column with the longest texts, and the one with the fewest
+        different values.
 
     Returns
     -------
@@ -174,8 +177,14 @@ def _unpack(path, name, data):
             what = f"the zip holds {len(names)} files of texts, expected one"
             fail(path, what + ": " * bool(names) + ", ".join(names[:5]), "Unzip it, and pass the file you mean.")
         return _unpack(path, names[0], _read_packed(path, archive.open(names[0])))
+    if ending in AS_TEXT and 0 not in data:
+        return ".txt", data
     if ending not in FORMATS:
-        fail(path, f"files named *{ending} cannot be read", f"Save it as one of {', '.join(FORMATS)}.")
+        fail(
+            path,
+            f"{f'files named *{ending}' if ending else 'files like this'} cannot be read",
+            f"Save it as one of {', '.join(FORMATS)}.",
+        )
     return ending, data
 
 
@@ -269,7 +278,8 @@ def _read_delimited(path, text, ending, wanted):
         scores[delimiter] = (len(known & {*map(_plain, first)}), len(first) > 1, not problem)
     delimiter, *others = [delimiter for delimiter in delimiters if scores[delimiter] == max(scores.values())]
     known_names, many_columns, good = scores[delimiter]
-    if ending == ".txt" and not (many_columns and (known_names or (good and delimiter == "\t"))):
+    labelled = good and (delimiter == "\t" or _are_texts_and_labels(parsed[delimiter][0]))
+    if ending == ".txt" and not (many_columns and (known_names or labelled)):
         rows = [[line] for line in re.split("\r?\n|\r", text) if line]
         return rows, bool(rows) and _plain(rows[0][0]) in KNOWN_NAMES, ", one text per line"
     rows, problem, *remarks = parsed[delimiter]
@@ -280,6 +290,12 @@ def _read_delimited(path, text, ending, wanted):
     fail_rows(path, problem, "more or fewer fields than the header", remedy)
     unsure = f" (UNSURE: or with {DELIMITERS[others[0]]})" if others else ""
     return rows, None, f" with {name}{unsure}" if many_columns else "", *remarks
+
+
+def _are_texts_and_labels(rows):
+    """Whether each row has two fields, one of which holds few values, again and again."""
+    columns = list(zip(*rows))
+    return len(columns) == 2 and any(20 * len({*column}) < len(column) for column in columns)
 
 
 def _parse(text, delimiter, quoting=csv.QUOTE_MINIMAL):
@@ -329,7 +345,10 @@ def _choose_column(path, table, wanted, usual_names, score, other=None):
             remedy = f"Pass a name or a number from 0 to {len(names) - 1}."
             fail(path, f"{what}; its columns: {', '.join(names[:8])}", remedy)
     scores = {n: score(column) for n, column in enumerate(table.columns) if n != other}
-    return max(filter(scores.get, scores), key=scores.get, default=None)
+    scores = {n: own for n, own in scores.items() if own}
+    words = {n: {*re.findall("[a-z]+", re.sub("([a-z])([A-Z])", r"\1 \2", names[n]).lower())} for n in scores}
+    named = [n for n in scores if words[n] & {*usual_names}]
+    return max(named or scores, key=scores.get, default=None)
 
 
 def _length_of_texts(column):
@@ -337,9 +356,11 @@ def _length_of_texts(column):
 
 
 def _likeness_to_labels(column):
-    """Return more for a column with fewer values; 0 if it has only one, or none of them twice."""
-    different = len({*map(repr, column)})
-    return 1 / different if 1 < different < len(column) and different <= max(20, len(column) / 2) else 0
+    """Return more for a column with fewer values; 0 if it has only one, or none of them twice, or is mostly empty."""
+    filled = [repr(cell) for cell in column if cell_text(cell) != ""]
+    different = len({*filled})
+    few = 1 < different < len(filled) and different <= max(20, len(filled) / 2)
+    return 1 / different if few and 2 * len(filled) >= len(column) else 0
 
 
 def _labels(path, table, at):
