@@ -8,7 +8,7 @@ python3 start.py test --other [FILE] run the lessons on a different file of twee
 python3 start.py test --latest       run every check on the newest releases
 python3 start.py test --colab        run lessons 00 to 11 on the versions that Colab has
 python3 start.py bench               measure how fast lesson 12 is here, against what (see benchmarks/speed.py)
-python3 start.py grade FOLDER        grade a class's homework, each submission in a sandbox
+python3 start.py grade FOLDER        grade a class's homework, each submission in a sandbox (grade -h: options)
 python3 start.py site                build the course as web pages, and open them (--build: only build)
 python3 start.py zip                 write course.zip, the whole course, for Colab
 python3 start.py colab OWNER/REPO    write where the course lives on GitHub into every notebook
@@ -70,6 +70,23 @@ def typed_path(text):
     return os.path.abspath(os.path.expanduser(text))
 
 
+def call(command, cwd=None, **more):
+    """Run one of the course's programs, with `more` variables; return its status. On Ctrl-C it ends in its own way."""
+    with subprocess.Popen(command, cwd=cwd, env={**environment(), **more}) as process:
+        while True:
+            try:
+                status = process.wait()
+                break
+            except KeyboardInterrupt:  # the terminal has told the program, too
+                continue
+            except BaseException:  # SIGTERM
+                process.kill()
+                raise
+    if status in (-signal.SIGINT, 0xC000013A):  # the second on Windows
+        raise KeyboardInterrupt
+    return status
+
+
 def ready(dev=False, torch=None):
     """Return the interpreter of the course's environment, installed when needed; `dev`: with tools for tests, grading.
 
@@ -102,10 +119,10 @@ def lab(browser=True):
     # only the environment's own extensions, and of those none that only teachers need (see tools/jupyter)
     extensions = Path(python).parents[1] / "share" / "jupyter" / "labextensions"
     command.append(f"--LabApp.labextensions_path={extensions}")
-    own = ROOT / ".start"  # the reader's own settings may be for a different JupyterLab
-    if not os.access(str(ROOT), os.W_OK):
+    own, temporary = ROOT / ".start", not os.access(str(ROOT), os.W_OK)
+    if temporary:
         own = Path(tempfile.mkdtemp())
-    own.mkdir(exist_ok=True)
+    own.mkdir(exist_ok=True)  # the reader's own settings may be for a different JupyterLab
     env = {
         **environment(),
         "JUPYTER_CONFIG_PATH": str(ROOT / "tools" / "jupyter"),
@@ -117,8 +134,10 @@ def lab(browser=True):
     log = own / "jupyterlab.log"
     with open(str(log), "wb") as file:  # warnings that a learner can do nothing about stay out of the terminal
         server = subprocess.Popen(command, env=env, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT)
+    answered = False
     try:
         wait_for(server, port, log)
+        answered = True
         address = f"http://127.0.0.1:{port}/lab/tree/{FIRST_LESSON}?token={token}"
         print(f"\nThe course is open at\n  {address}\nCtrl-C ends it.", flush=True)
         if browser:
@@ -131,6 +150,8 @@ def lab(browser=True):
     finally:
         server.terminate()
         server.wait()
+        if temporary and answered:  # else its log says why it did not
+            shutil.rmtree(str(own), ignore_errors=True)
 
 
 def wait_for(server, port, log, seconds=180):  # the first start on a slow disk compiles everything once
@@ -230,10 +251,9 @@ def test_on_other_tweets(file, numbers=()):
     """Run lessons on a different file of tweets; without one, on part of the course's own, in a different order."""
     python = ready()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        env = {**environment(), **scratch(folder)}
-        env["TWEETS_CSV"] = typed_path(file) if file else write_other_tweets(folder)
+        tweets = typed_path(file) if file else write_other_tweets(folder)
         command = [python, str(ROOT / "tools" / "run_lessons.py"), *numbers]
-        return subprocess.run(command, cwd=ROOT, env=env).returncode
+        return call(command, cwd=str(ROOT), TWEETS_CSV=tweets, **scratch(folder))
 
 
 def test_on_colabs_versions(numbers=()):
@@ -247,10 +267,10 @@ def test_on_colabs_versions(numbers=()):
     install(venv, arguments, constraints.read_text(encoding="utf-8") + pin)
     numbers = numbers or [path.name[:2] for path in sorted((ROOT / "notebooks").glob("[01][0-9]_*.ipynb"))[:12]]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        env = {**environment(), **scratch(folder), "PROJECT_MINUTES": "0.5"}
-        env["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # that ipykernel would warn about with every kernel
+        more = {**scratch(folder), "PROJECT_MINUTES": "0.5"}
+        more["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # that ipykernel would warn about with every kernel
         command = [str(python_in(venv)), str(ROOT / "tools" / "run_lessons.py"), *numbers]
-        return subprocess.run(command, cwd=ROOT, env=env).returncode
+        return call(command, cwd=str(ROOT), **more)
 
 
 def write_other_tweets(folder):
@@ -330,6 +350,8 @@ def main(arguments):
     grade_parser = commands.add_parser("grade", help="grade a class's homework")
     grade_parser.add_argument("folder", help="STUDENT/NN_name/homework.ipynb, or STUDENT.ipynb")
     grade_parser.add_argument("--unsafe", action="store_true", help="without a sandbox, where there is none")
+    grade_parser.add_argument("--seconds", metavar="N", help="time limit for one submission")
+    grade_parser.add_argument("--workers", metavar="N", help="how many submissions run side by side")
     commands.add_parser("zip", help="write course.zip, the whole course, for Colab")
     site_parser = commands.add_parser("site", help="build the course as web pages, and open them")
     site_parser.add_argument("--build", action="store_true", help="only build")
@@ -345,34 +367,34 @@ def main(arguments):
     args, rest = parser.parse_known_args(arguments)
     if rest and args.command not in ("test", "bench", *WITH_OPTIONS):
         parser.error(f"unknown: {' '.join(rest)}")
+    if args.command == "test" and args.latest and (args.colab or args.other is not None):
+        parser.error("--latest runs every check: it goes with --quick, not with --other or --colab")
     if args.torch:
         ready(torch=args.torch)
     if args.command == "run":
-        runner = [ready(), str(ROOT / "tools" / "run_lessons.py"), *args.lessons]
-        return subprocess.run(runner, cwd=ROOT, env=environment()).returncode
+        return call([ready(), str(ROOT / "tools" / "run_lessons.py"), *args.lessons], cwd=str(ROOT))
     if args.command == "test":
         if args.other is not None:
             return test_on_other_tweets(args.other, rest)
         return test(args.quick, args.latest, rest, colab=args.colab)
     if args.command == "bench":
-        return subprocess.run([ready(), str(ROOT / "benchmarks" / "speed.py"), *rest], env=environment()).returncode
+        return call([ready(), str(ROOT / "benchmarks" / "speed.py"), *rest])
     if args.command == "grade":
         grader = [ready(dev=True), "-m", "grader", os.path.abspath(args.folder)]
         grader += ["--unsafe"] * args.unsafe
+        grader += [f"--{name}={vars(args)[name]}" for name in ("seconds", "workers") if vars(args)[name]]
         # what a class has passed is not the teacher's own homework
-        return subprocess.run(grader, cwd=ROOT, env={**environment(), "COURSE_RECORD": os.devnull}).returncode
+        return call(grader, cwd=str(ROOT), COURSE_RECORD=os.devnull)
     if args.command == "zip":  # needs no environment
-        return subprocess.run([sys.executable, str(ROOT / "tools" / "course_zip.py")], env=environment()).returncode
+        return call([sys.executable, str(ROOT / "tools" / "course_zip.py")])
     if args.command == "site":
         site = [ready(dev=True), str(ROOT / "site" / "build.py")]
         site += ["--build"] * args.build + ["--no-browser"] * args.no_browser
-        return subprocess.run(site, cwd=str(ROOT), env=environment()).returncode
+        return call(site, cwd=str(ROOT))
     if args.command == "colab":
-        course = [ready(dev=True), str(ROOT / "tools" / "course.py"), args.repository]
-        return subprocess.run(course, cwd=ROOT).returncode
+        return call([ready(dev=True), str(ROOT / "tools" / "course.py"), args.repository], cwd=str(ROOT))
     if args.command in WITH_OPTIONS:
-        program = [ready(dev=True), str(ROOT / WITH_OPTIONS[args.command]), *rest]
-        return subprocess.run(program, env=environment()).returncode
+        return call([ready(dev=True), str(ROOT / WITH_OPTIONS[args.command]), *rest])
     return lab(browser=not args.no_browser)
 
 

@@ -59,6 +59,7 @@ class Setting:
     rate: float = 7e-5  # learning rate of the body; the head's is three times as high
     replay: int | None = 600  # how many tweets are trained on again; None: all
     epochs: int = 1
+    weights: str = "tweets"  # of the classes in the loss: those of the "tweets", anew for the "mix", or "none"
     start: str = "last"  # round two goes on from the "last" round's classifier, or from the "saved" one
 
 
@@ -70,6 +71,7 @@ QUESTIONS = {  # what is tried, in this order
         for first in ("random", "uncertain", "half", "spread", "neighbours")
         for second in (first, "contrasts", "neighbours")
     ],
+    "weights": [{"weights": "mix"}, {"weights": "none"}],
     "start": [{"start": "saved"}],
     "length": [
         {"replay": 300},
@@ -218,7 +220,6 @@ def repair(seed, setting, cache, folder, files=("dev",)):
     """
     tweets, texts, net = data(), reserve(folder), model()
     train, val, test = parts(seed)
-    weights = class_weights(tweets.labels[train], 0.5)
     val_ids, test_ids = ([tweets.ids[row] for row in rows] for rows in (val, test))
     net.load_state_dict(saved(seed, cache))
     taken, rows, facts = np.array([], dtype=int), [], {"tokens": 0, "seconds": 0.0}
@@ -234,6 +235,8 @@ def repair(seed, setting, cache, folder, files=("dev",)):
             ids = [tweets.ids[row] for row in again] + [texts.ids[row] for row in taken] * setting.repeats
             labels = np.concatenate([tweets.labels[again], np.tile(texts.labels[taken], setting.repeats)])
             tokens = setting.epochs * padded_tokens([len(row) for row in ids])
+            power = {"tweets": 0.5, "mix": 0.5, "none": 0.0}[setting.weights]
+            weights = class_weights(labels if setting.weights == "mix" else tweets.labels[train], power)
             if setting.start == "saved":
                 net.load_state_dict(saved(seed, cache))
             torch.manual_seed(10 * seed + number)
@@ -315,7 +318,8 @@ def kept(file):
     """Return the setting that an earlier search has kept."""
     table = pd.read_csv(file, dtype=object)
     (row,) = table[table["kept"] == "True"].to_dict("records")
-    types = {"more": int, "repeats": int, "rate": float, "epochs": int, "first": str, "second": str, "start": str}
+    types = {"more": int, "repeats": int, "rate": float, "epochs": int}
+    types |= dict.fromkeys(("first", "second", "weights", "start"), str)
     replay = None if row["replay"] == "all" else int(row["replay"])
     return Setting(replay=replay, **{name: kind(row[name]) for name, kind in types.items()})
 

@@ -1,4 +1,4 @@
-"""Grades a folder of homework, each submission in a sandbox: ``python -m grader FOLDER``, or ``start.py grade FOLDER``.
+"""Grades a folder of homework, each submission in a sandbox: ``start.py grade FOLDER``.
 
 - `grade`: the command, and the loop over submissions
 - `submissions`: finds and reads what was handed in

@@ -1,7 +1,7 @@
 """Grade a folder of homework, each submission in a sandbox; write grades.csv and class.html into the folder.
 
-python -m grader FOLDER             FOLDER/student/07_dataloaders/homework.ipynb, or FOLDER/student.ipynb
-python -m grader FOLDER --unsafe    without a sandbox, where there is none
+python3 start.py grade FOLDER             FOLDER/student/07_dataloaders/homework.ipynb, or FOLDER/student.ipynb
+python3 start.py grade FOLDER --unsafe    without a sandbox, where there is none
 
 After an interruption it continues where it stopped: a submission that has not changed since it was graded is not run
 again.
@@ -259,17 +259,28 @@ def _rows(handed_in, known, log, db_url):
     return sorted(rows, key=lambda row: (row["homework"] or "", row["student"], row["points"] is not None))
 
 
+def positive(text):
+    """A whole number above 0, from the command line."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text}")
+    return int(text)
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser(
-        "grader", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        "start.py grade", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--unsafe", action="store_true", help=f"no sandbox: {sandbox.UNSAFE}")
-    parser.add_argument("--seconds", type=int, default=sandbox.LIMITS["seconds"], help="time limit for one submission")
-    parser.add_argument("--workers", type=int, help="submissions to run side by side; default: one for each core")
+    parser.add_argument(
+        "--seconds", type=positive, default=sandbox.LIMITS["seconds"], help="time limit for one submission"
+    )
+    parser.add_argument("--workers", type=positive, help="submissions to run side by side; default: one for each core")
     args = parser.parse_args(arguments)
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
+    if sys.platform == "win32":
+        return "Grading needs Linux or macOS: on Windows, grade inside WSL."
     folder = args.folder.resolve()
     if not folder.is_dir():
         return f"No folder {args.folder}."

@@ -83,7 +83,7 @@ def main(args):
     options = {"batch_size": args.batch_size, "collate_fn": DataCollatorWithPadding(tokenizer)}
     loader = DataLoader(train, shuffle=True, drop_last=True, generator=torch.Generator(), **options)
     steps, out, optimizer = len(loader), Path(args.out), torch.optim.AdamW(model.parameters(), lr=args.lr, fused=True)
-    schedule = transformers.get_linear_schedule_with_warmup(optimizer, steps // 10, args.epochs * steps)
+    schedule = transformers.get_linear_schedule_with_warmup(optimizer, args.epochs * steps // 10, args.epochs * steps)
     model, optimizer, schedule, loader = accelerator.prepare(model, optimizer, schedule, loader)
     val_loader = accelerator.prepare(DataLoader(validation, **options))
     progress = {"step": 0, "losses": [], "seconds": [], "settings": vars(args)}

@@ -43,7 +43,7 @@ def fingerprint(node):
     total = hashlib.sha256(repr((sys.version_info[:2], bool(node))).encode())
     for pattern in INPUTS:
         for path in sorted(ROOT.glob(pattern)):
-            if path.is_file() and "checkpoints" not in str(path):
+            if path.is_file() and ".ipynb_checkpoints" not in path.parts:
                 total.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes() + b"\0")
     for path in export.sources():
         total.update(f"{path} {path.stat().st_mtime_ns}\0".encode())

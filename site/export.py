@@ -232,9 +232,8 @@ def export_nearest(destination):
     vectors = np.asarray(names["tweet_vectors"])
     vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     scales = np.abs(vectors).max(axis=1) / 127
-    labels = names["labels"].map(names["LABELS"]).tolist()
     words = {word for text in texts for word in text.lower().split()}
-    tweets = {"texts": texts, "labels": labels, "scales": [float(f"{scale:.4g}") for scale in scales]}
+    tweets = {"texts": texts, "scales": [float(f"{scale:.4g}") for scale in scales]}
     tweets["stop_words"] = sorted(ENGLISH_STOP_WORDS & words)  # others are in no tweet
     destination.mkdir(parents=True)
     (destination / "tweets.json").write_text(json.dumps(tweets, ensure_ascii=False), encoding="utf-8")

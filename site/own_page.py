@@ -308,8 +308,11 @@ def read_classifier(folder):
         network = AutoModelForSequenceClassification.from_pretrained(
             folder, local_files_only=True, use_safetensors=True
         )
-    except (OSError, ValueError, KeyError) as error:
-        raise PageError(f"{folder} does not load as a classifier: {str(error).splitlines()[0]}") from None
+    except PageError:
+        raise
+    except Exception as error:  # files that are missing, cut off, or of something else: each library has its own errors
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise PageError(f"{folder} does not load as a classifier: {reason}") from None
     classes = [str(config.id2label[n]) for n in range(config.num_labels)]
     classifier = pipeline("text-classification", network, tokenizer=tokenizer, top_k=None, device="cpu")
 
@@ -540,8 +543,8 @@ def main(arguments):
     quiet()
     try:
         measured = write(folder, destination)
-    except PageError as problem:
-        sys.exit(str(problem))
+    except (PageError, OSError) as problem:  # of the second kind: no space left, or a folder that may not be written to
+        sys.exit(f"No page was written: {problem}")
     size = megabytes(destination.rglob("*"))
     print(f"{measured}\n{destination}: {size:.1f} MB. Put this folder on any web server; it needs nothing else.")
     if size > MOST_MB:

@@ -343,11 +343,8 @@ def write(folder):
     names |= {
         f"{kind}/{path.parent.name}/homework.ipynb" for kind in ("exercises", "solutions") for path in course.homework()
     }
-    names |= {
-        path.relative_to(ROOT).as_posix()
-        for path in [*catalogue(), ROOT / "exercises" / "mistakes.md"]
-        if path.exists()
-    }
+    mistakes = [*catalogue(), ROOT / "exercises" / "mistakes.md"]
+    names |= {path.relative_to(ROOT).as_posix() for path in mistakes}
     names |= markdown | {"index.md", "notebooks/glossary.md", "mistakes.md", "progress.md", "slides.md"}
     source = Source(folder, names)
     homework = {path.parent.name: path for path in course.homework()}
@@ -366,7 +363,7 @@ def write(folder):
         source.write_notebook(f"notebooks/{path.name}", notebook(path, extra))
     for path in course.appendices():
         source.write_notebook(f"notebooks/{path.name}", notebook(path))
-    for path in [*catalogue(), ROOT / "exercises" / "mistakes.md"]:
+    for path in mistakes:
         source.write_markdown(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8"))
     for name in markdown:
         text = (ROOT / name).read_text(encoding="utf-8")

@@ -409,6 +409,9 @@ def test_labels_are_taken_without_space_around_them_and_numbers_as_text(path, tm
     frame = pd.DataFrame({"text": ["a", "b"], "label": [1, 5]})
     for again in both_files(frame, tmp_path, range(1, 6)):
         assert again == {"a": "1", "b": "5"}
+    frame = pd.DataFrame({"text": ["a", "b"], "label": [1, None]})  # where one is missing, pandas makes floats of them
+    for again in both_files(frame, tmp_path / "new folder", [0, 1]):
+        assert again.pop("b", None) is None and again == {"a": "1"}
     write(pd.DataFrame({"text": ["a"], "label": [" cat"]}), tmp_path / "space.csv", labels=["cat", "dog"])
     assert read(tmp_path / "space.csv")["label"][0] == "cat"
 

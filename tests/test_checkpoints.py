@@ -187,6 +187,15 @@ def test_without_hub_and_cache_it_says_how_to_go_on(tmp_path, env):
     assert "CheckpointError" in last and "does not answer" in last and "source='embedded'" in last
 
 
+def test_a_download_that_broke_off_is_not_in_the_cache(monkeypatch):
+    import huggingface_hub
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda name, file: file if "config" in file else None)
+    with pytest.raises(checkpoints.CheckpointError, match="is not in your Hub cache"):
+        checkpoint("t5-small", source="hub")
+
+
 def test_import_is_quick():
     code = "import time; t = time.perf_counter(); import transfer_learning; print(time.perf_counter() - t)"
     assert min(float(run_python(code).stdout) for _ in range(3)) < 0.3

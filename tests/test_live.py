@@ -354,6 +354,9 @@ class TestPage:
         retype(page, "mask", "The doctor works in a hospital.")
         says(page, "mask", "The sentence needs one [MASK].")
         assert part(page, "mask").locator("tr").count() == 0
+        retype(page, "mask", "so " * 600 + "[MASK]")  # tokens; BERT reads 512
+        says(page, "mask", "BERT does not read as far as [MASK].")
+        assert part(page, "mask").locator("tr").count() == 0
         retype(page, "mask", "My mother drives her [MASK] in the morning.")
         says(page, "mask", "Best guess: car")
         part(page, "mask").locator("input[type=range]").focus()

@@ -19,7 +19,7 @@ from conftest import ROOT
 from packaging.tags import sys_tags
 from test_start import LESSON, wheel
 
-PIP_SETTINGS = pack.pip_settings  # asks pip, which takes a second; all tests but one do without
+INDEX_OPTIONS = pack.index_options  # asks pip, which takes a second; all tests but one do without
 TAGS = {"linux": "manylinux_2_17_x86_64", "windows": "win_amd64", "macos": "macosx_11_0_arm64"}
 
 
@@ -132,7 +132,7 @@ def course(tmp_path, index, monkeypatch):
     monkeypatch.setattr(pack, "PAUSE", 0)
     for name in [name for name in os.environ if name.startswith(("PIP_", "UV_"))]:
         monkeypatch.delenv(name)
-    monkeypatch.setattr(pack, "pip_settings", lambda: ["--index-url", f"{index.url}/pypi"])
+    monkeypatch.setattr(pack, "index_options", lambda: ["--index-url", f"{index.url}/pypi"])
     monkeypatch.setenv("COURSE_TORCH_INDEX", f"{index.url}/cpu")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return root
@@ -154,7 +154,7 @@ def test_three_systems_on_one_stick(course, index, tmp_path, monkeypatch, capsys
 
     Packages come from where pip's own settings say.
     """
-    monkeypatch.setattr(pack, "pip_settings", PIP_SETTINGS)
+    monkeypatch.setattr(pack, "index_options", INDEX_OPTIONS)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_INDEX_URL", f"{index.url}/pypi")
     stick = tmp_path / "stick"
@@ -181,10 +181,35 @@ def test_three_systems_on_one_stick(course, index, tmp_path, monkeypatch, capsys
 
 
 def test_only_what_was_asked_for_last(course, tmp_path, capsys):
+    for name in ("notebooks/09_old.ipynb", "notebooks/10_new.ipynb", "exercises/09_old/homework.ipynb"):
+        (course / name).parent.mkdir(parents=True, exist_ok=True)
+        (course / name).touch()
     pack.main([str(tmp_path / "stick"), "--for", "linux"])
+    shutil.rmtree(course / "exercises")
+    (course / "notebooks" / "09_old.ipynb").unlink()
+    (tmp_path / "stick" / "notebooks" / "my notes.ipynb").touch()
     pack.main([str(tmp_path / "stick"), "--for", "macos", "--python", "3.12"])
-    assert "Removed from an earlier pack: torch-2.13.0+cpu" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "Removed from an earlier pack: torch-2.13.0+cpu" in said and "earlier pack: notebooks/09_old.ipynb" in said
     assert not [name for name in names(tmp_path / "stick") if "win" in name or "linux" in name]
+    lessons = [path.name for place in ("notebooks", "exercises") for path in (tmp_path / "stick" / place).iterdir()]
+    assert sorted(lessons) == ["10_new.ipynb", "my notes.ipynb"]
+
+
+def test_pips_settings_for_installing_are_handed_to_uv(tmp_path, monkeypatch):
+    """Those of pip's other commands are not, a certificate's path may have spaces, and a variable is the last word."""
+    config = tmp_path / "pip.conf"
+    config.write_text(
+        "[global]\nindex-url = https://a.example/simple\nproxy = http://a.example:1\nfind-links = /a /b\n"
+        "[install]\nproxy = http://b.example:1\n[download]\nindex-url = https://c.example/simple\n"
+    )
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "SSL_", "ALL_"))}
+    cert = "/Program Files/corp.pem"
+    monkeypatch.setattr(os, "environ", {**kept, "PIP_CONFIG_FILE": str(config), "PIP_CERT": cert})
+    options = [f"{name} {value}" for name, value in zip(*[iter(INDEX_OPTIONS())] * 2)]
+    assert "--index-url https://a.example/simple" in options
+    assert options[-2:] == ["--find-links /a", "--find-links /b"]
+    assert os.environ["SSL_CERT_FILE"] == cert and os.environ["ALL_PROXY"] == "http://b.example:1"
 
 
 def test_without_pytorchs_index_the_large_build_is_announced(course, tmp_path, monkeypatch, capsys):
@@ -262,7 +287,7 @@ def test_a_stick_that_reads_back_wrongly_is_noticed(course, tmp_path, monkeypatc
 
 
 def test_no_network_is_one_line(course, tmp_path, monkeypatch):
-    monkeypatch.setattr(pack, "pip_settings", lambda: ["--index-url", "http://127.0.0.1:9"])
+    monkeypatch.setattr(pack, "index_options", lambda: ["--index-url", "http://127.0.0.1:9"])
     monkeypatch.setenv("COURSE_TORCH_INDEX", "http://127.0.0.1:9")
     with pytest.raises(SystemExit, match=r"^No answer from the package index \(http://127\.0\.0\.1:9\): packing needs"):
         pack.main([str(tmp_path / "stick"), "--for", "linux"])
@@ -288,9 +313,7 @@ def test_start_passes_its_arguments_on(monkeypatch):
     import start
 
     seen = []
-    monkeypatch.setattr(
-        start.subprocess, "run", lambda command, **_: seen.append(command) or types.SimpleNamespace(returncode=0)
-    )
+    monkeypatch.setattr(start, "call", lambda command, **_: seen.append(command))
     monkeypatch.setattr(start, "ready", lambda dev=False: "python")
     start.main(["pack", "stick", "--for", "linux", "windows", "--python", "3.12"])
     assert seen == [

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from sklearn.naive_bayes import BernoulliNB, ComplementNB, MultinomialNB
 from sklearn.pipeline import make_pipeline
 from test_browser import CHROMIUM
 from test_project import tickets
+
+from transfer_learning import checkpoint
 
 sys.path.append(str(ROOT / "site"))
 import own_page
@@ -194,6 +197,12 @@ def test_what_is_no_classifier_is_said_in_one_line(tmp_path, capsys):
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged" / "config.json").write_text("{")
     assert "does not load as a classifier" in says(tmp_path / "damaged", capsys)
+    for name in ("vocab.txt", "tokenizer_config.json"):
+        shutil.copy(Path(checkpoint("bert-base-uncased")) / name, tmp_path / "damaged")
+    config = {"model_type": "bert", "architectures": ["BertForSequenceClassification"], "num_hidden_layers": 1}
+    (tmp_path / "damaged" / "config.json").write_text(json.dumps(config))
+    (tmp_path / "damaged" / "model.safetensors").write_bytes(b"cut off")
+    assert "does not load as a classifier" in says(tmp_path / "damaged", capsys)
     (tmp_path / "body").mkdir()
     (tmp_path / "body" / "config.json").write_text('{"model_type": "bert", "architectures": ["BertModel"]}')
     assert "without a classifier's head: BertModel" in says(tmp_path / "body", capsys)
@@ -223,6 +232,8 @@ def test_no_folder_of_somebody_else_is_replaced(tmp_path, capsys):
     (tmp_path / "mine_page" / "index.html").write_text("my own page")
     assert "is not a page of this command" in says(tmp_path / "mine", capsys)
     assert "is inside" in says(tmp_path / "mine", capsys, "--to", tmp_path / "mine" / "page")
+    (tmp_path / "notes.txt").touch()
+    assert "No page was written: [Errno" in says(tmp_path / "mine", capsys, "--to", tmp_path / "notes.txt" / "page")
     own_page.main([str(tmp_path / "mine"), "--build", "--to", str(tmp_path / "new")])
     (tmp_path / "new" / "old.txt").touch()
     own_page.main([f"{tmp_path / 'mine'}/", "--build", "--to", str(tmp_path / "new")])  # its own page it replaces

@@ -189,6 +189,18 @@ def test_the_reading_order_is_lessons_with_their_homework(soups, site):
 # --- building -------------------------------------------------------------------------------------------------
 
 
+def test_a_change_is_noticed_wherever_the_course_is(web, tmp_path, monkeypatch):
+    course = tmp_path / "checkpoints"
+    lesson, old = course / "notebooks" / "a.ipynb", course / "exercises" / ".ipynb_checkpoints" / "a.ipynb"
+    monkeypatch.setattr(web, "ROOT", course)
+    sums = []
+    for file in (lesson, lesson, old):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{len(sums)}")
+        sums.append(web.fingerprint(None))
+    assert sums[0] != sums[1] == sums[2]
+
+
 def test_a_second_build_takes_seconds(site):
     started = time.perf_counter()
     command = [sys.executable, str(ROOT / "site" / "build.py"), "--build"]

@@ -665,10 +665,54 @@ def test_commands(monkeypatch):
         seen.append(types.SimpleNamespace(text=" ".join(command), env=options.get("env")))
         return subprocess.CompletedProcess(command, 0, stdout=b"")
 
+    def call(command, cwd=None, **more):
+        return run(command, env={**start.environment(), **more}).returncode
+
     monkeypatch.setattr(start.subprocess, "run", run)
+    monkeypatch.setattr(start, "call", call)
     monkeypatch.setattr(start, "ready", lambda dev=False: "python")
     monkeypatch.setattr(start, "newest_releases", lambda: "newest")
     return seen
+
+
+@pytest.mark.parametrize("other", ["--colab", "--other"])
+def test_the_newest_releases_and_other_lessons_exclude_each_other(other, test_commands, capsys):
+    with pytest.raises(SystemExit):
+        start.main(["test", "--latest", other])
+    assert "not with --other or --colab" in capsys.readouterr().err and not test_commands
+
+
+def test_the_graders_options_are_passed_on(test_commands):
+    start.main(["grade", "--seconds", "120", "homework", "--workers", "-1", "--unsafe"])
+    (run,) = test_commands
+    assert run.text.endswith(f"-m grader {os.path.abspath('homework')} --unsafe --seconds=120 --workers=-1")
+    assert run.env["COURSE_RECORD"] == os.devnull
+
+
+CTRL_C = "import signal, sys, time; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+CLEANS_UP = CTRL_C + """
+try:
+    print("ready", flush=True)
+    time.sleep(60)
+except KeyboardInterrupt:
+    time.sleep(0.5)
+    print("cleaned up")
+    sys.exit(7)
+"""
+ENDS = CTRL_C + "signal.signal(signal.SIGINT, signal.SIG_DFL); print('ready', flush=True); time.sleep(60)"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no groups of processes of this kind")
+@pytest.mark.parametrize(("program", "said", "status"), [(CLEANS_UP, "cleaned up\n", 7), (ENDS, "", -signal.SIGINT)])
+def test_on_ctrl_c_a_program_ends_in_its_own_way(program, said, status):
+    code = CTRL_C + "import start; sys.exit(start.call([sys.executable, '-c', sys.argv[1]]))"
+    command = [sys.executable, "-c", code, program]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    with subprocess.Popen(command, cwd=ROOT, start_new_session=True, **pipes) as run:
+        assert run.stdout.readline() == "ready\n"
+        os.killpg(run.pid, signal.SIGINT)
+        assert run.communicate(timeout=30)[0] == said
+    assert run.returncode == status
 
 
 def own_record():
@@ -791,6 +835,27 @@ def test_a_failing_lesson_fails_the_run(tmp_path):
     assert re.search(r"03_loading_your_own_dataset .* failed", done.stdout) and "no column 'tweetid'" in done.stderr
 
 
+@pytest.mark.parametrize("killed", ["DeadKernelError", "CellTimeoutError"])
+def test_a_lesson_whose_kernel_is_killed_leaves_the_others_be(killed, monkeypatch, capsys):
+    import nbclient.exceptions
+    import run_lessons
+
+    class Client:
+        def __init__(self, notebook, resources, **_):
+            self.homework = resources["metadata"]["path"].endswith("04_encoding")
+
+        def execute(self):
+            if self.homework:
+                raise getattr(nbclient.exceptions, killed)("Kernel died")
+
+    monkeypatch.setattr(run_lessons, "NotebookClient", Client)
+    monkeypatch.setattr(sys, "argv", ["run_lessons.py", "--homework", "04", "05"])
+    assert run_lessons.main() == 1
+    said = capsys.readouterr()
+    assert re.search(r"04_encoding .* failed\n05_padding_and_masking .* ok", said.out)
+    assert "04_encoding: Kernel died" in said.err
+
+
 def test_what_lessons_took_is_stored_once_for_each_machine_and_source(tmp_path, monkeypatch):
     import pandas as pd
     import run_lessons
@@ -813,6 +878,26 @@ def test_other_tweets_are_some_of_the_courses_own_in_a_different_order(tmp_path)
     other = load_tweets(start.write_other_tweets(tmp_path))
     assert other["tweetid"].tolist() == [*ours["tweetid"][1000:1900], *ours["tweetid"][:950]]
     assert set(other["message"]) <= set(ours["message"])
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_from_a_folder_that_cannot_be_written_to_only_the_log_of_a_failed_start_is_left(answers, tmp_path, monkeypatch):
+    own = tmp_path / "own"
+    server = types.SimpleNamespace(wait=lambda: 0, terminate=lambda: None)
+
+    def wait_for(server, port, log):
+        if not answers:
+            raise start.Stop(f"All its lines: {log}")
+
+    monkeypatch.setattr(start.os, "access", lambda path, mode: False)
+    monkeypatch.setattr(start.tempfile, "mkdtemp", lambda: str(own))
+    monkeypatch.setattr(start.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(start.subprocess, "Popen", lambda *_, **__: server)
+    monkeypatch.setattr(start, "ready", lambda: sys.executable)
+    monkeypatch.setattr(start, "wait_for", wait_for)
+    with contextlib.nullcontext() if answers else pytest.raises(start.Stop):
+        assert start.lab(browser=False) == 0
+    assert (own / "jupyterlab.log").exists() != answers
 
 
 @pytest.mark.slow

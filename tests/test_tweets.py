@@ -108,7 +108,7 @@ BAD = {
     "tweetid": ("sentiment,message,tweetid\n1,ok,1.5e3\n", ["not a whole number", "row 0"]),
     "a comma without quotes": (
         "sentiment,message,tweetid\n1,ok,1\n1,oh, no,2\n",
-        ["1 row with", "row 1 (4)", "quotes"],
+        ["1 line with", "line 3 (4)", "quotes"],
     ),
     "no header": ("1,hello there,11\n0,hello again,12\n", ["no header line", "sentiment,message,tweetid"]),
     "an open quote": (

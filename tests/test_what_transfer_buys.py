@@ -212,6 +212,10 @@ def test_confusion_says_what_it_shows():
     assert figure.alt == "Confusion matrix: of 4 Anti, 3 called Anti, 1 called Pro; of 2 Pro, 2 called Pro"
 
 
+def test_the_bar_is_the_median():
+    assert show.bars({"a": [1, 2, 5, 9], "b": [3]}, "s").alt == "a: 3.50 s (1.00 to 9.00 s); b: 3.00 s"
+
+
 def test_curves_name_the_points_measured_here():
     lines = {"a": ([50, 200], [[0.1, 0.2], [0.3, 0.4]]), "b": ([50, 200], [[0.5, 0.6]])}
     figure = show.curves(lines, "labels", "score", points={"a": [(200, 0.35), (50, 0.2), (50, 0.3)]})
@@ -223,5 +227,5 @@ def test_curves_name_the_points_measured_here():
 def test_the_positions_of_curves_may_be_names():
     lines = {"a": (["200", "all"], [[0.1, 0.2], [0.3, 0.4]])}
     figure = show.curves(lines, "labels", "score", points={"a": [("200", 0.35)]})
-    assert "a from 0.20 at 200 to 0.30 at all" in figure.alt and figure.alt.endswith("a at 200")
+    assert "a from 0.20 at 200 to 0.30 at all (0.20 to 0.40 over 2 runs)" in figure.alt and figure.alt.endswith("a at 200")
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["200", "all"]

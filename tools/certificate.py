@@ -28,8 +28,6 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 LONGEST_NAME = 120  # characters
 SECONDS = 120  # for a cell, where there is no sandbox with limits of its own
-# marks that turn the direction of what follows: a name may not reach beyond itself
-TURNS = {"\u061c", "\u200e", "\u200f", *map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
 JOINERS = {"\u200c", "\u200d"}  # invisible, but part of Persian and Indian names, and of emoji
 LEARNER = "learner"
 

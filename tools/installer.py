@@ -259,19 +259,25 @@ def own_environment():
     return {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
 
 
-def pip_environment(venv):
-    """The same, with those of pip's settings, from variables and configuration files, that say where packages come from."""
-    env = own_environment()
-    asking = {**env, **{name: value for name, value in os.environ.items() if name.startswith("PIP_")}}
-    command = [str(python_in(venv)), "-I", "-m", "pip", "config", "list"]
+def pip_settings(python):
+    """Which of `PIP_SETTINGS` pip has been given, in variables and configuration files: {"INDEX_URL": "https://…"}."""
+    asking = own_environment() | {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+    command = [str(python), "-I", "-m", "pip", "config", "list"]
     said = subprocess.run(command, stdout=subprocess.PIPE, env=asking).stdout or b""
-    found = re.findall(
+    lines = re.findall(
         r"^(global|install|:env:)\.([\w-]+)=('.*'|\".*\")\r?$", said.decode(errors="replace"), flags=re.M
     )
+    found = {}
     for section in ("global", "install", ":env:"):  # the later one counts
-        for where, name, value in found:
+        for where, name, value in lines:
             if where == section and name.upper().replace("-", "_") in PIP_SETTINGS:
-                env[f"PIP_{name.upper().replace('-', '_')}"] = ast.literal_eval(value)
+                found[name.upper().replace("-", "_")] = ast.literal_eval(value)
+    return found
+
+
+def pip_environment(venv):
+    """The same, with those of pip's settings, from variables and configuration files, that say where packages come from."""
+    env = own_environment() | {f"PIP_{name}": value for name, value in pip_settings(python_in(venv)).items()}
     TEMPORARY.mkdir(exist_ok=True)  # the system's own folder may be in memory, too small for PyTorch
     return {**env, "PIP_CONFIG_FILE": os.devnull, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(TEMPORARY))}
 

@@ -7,7 +7,6 @@ is missing somewhere, and how much there is to load, is known before the first b
 """
 
 import argparse
-import ast
 import contextlib
 import os
 import platform
@@ -26,7 +25,7 @@ from urllib.request import url2pathname
 
 import httpx
 from course_zip import course_files
-from installer import PYTORCH_CPU, answers, hashed
+from installer import PYTORCH_CPU, answers, hashed, pip_settings
 from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -84,20 +83,15 @@ def pins(dev=False):
     return list(dict.fromkeys([*lines, uv, "setuptools>=77"]))
 
 
-def pip_settings():
-    """What pip's configuration says about where packages come from, as options for uv, which does not read it."""
-    done = subprocess.run([sys.executable, "-m", "pip", "config", "list"], stdout=subprocess.PIPE, text=True)
-    options, found = [], {}
-    # variables (:env:) overrule a user's file, and that the machine's
-    order = {"global": 0, "user": 1, "site": 2, ":env:": 4}
-    lines = re.findall(r"^([\w:]+)\.([\w-]+)=(.+)$", done.stdout, flags=re.M)
-    for _, name, value in sorted(lines, key=lambda line: order.get(line[0], 3)):
-        found[name] = ast.literal_eval(value).split()
-    for name in ("index-url", "extra-index-url", "find-links"):
-        options += [part for value in found.get(name, []) for part in (f"--{name}", value)]
-    for name, variable in (("cert", "SSL_CERT_FILE"), ("proxy", "ALL_PROXY")):
+def index_options():
+    """What pip's settings say about where packages come from, as options for uv, which does not read them."""
+    found, options = pip_settings(sys.executable), []
+    for name in ("INDEX_URL", "EXTRA_INDEX_URL", "FIND_LINKS"):
+        for value in found.get(name, "").split():
+            options += [f"--{name.lower().replace('_', '-')}", value]
+    for name, variable in (("CERT", "SSL_CERT_FILE"), ("PROXY", "ALL_PROXY")):
         if name in found:
-            os.environ.setdefault(variable, found[name][0])
+            os.environ.setdefault(variable, found[name])
     return options
 
 
@@ -154,7 +148,7 @@ def why(said):
 
 def plan(systems, pythons, dev=False):
     """Return {(system, python): wheels}; end with every reason, one a line, when one of them cannot be packed."""
-    options, index = pip_settings(), os.environ.get("COURSE_TORCH_INDEX") or PYTORCH_CPU
+    options, index = index_options(), os.environ.get("COURSE_TORCH_INDEX") or PYTORCH_CPU
     lines = pins(dev)
     cpu = [f"{line}+cpu" if re.fullmatch(r"torch==[\d.]+", line) else line for line in lines]
     with_cpu = [*options, "--extra-index-url", index] if "linux" in systems and answers(f"{index}/torch/") else options
@@ -286,11 +280,17 @@ def check_folder(folder):
 
 
 def copy_course(folder):
-    """Copy the course's own files."""
-    for path in course_files(ROOT):
-        if not (ROOT / path).is_relative_to(folder):
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / path, folder / path)  # without permissions: a stick's file system has none
+    """Copy the course's own files. Lessons that only an earlier version had are removed: they would count as lessons."""
+    files = [path for path in course_files(ROOT) if not (ROOT / path).is_relative_to(folder)]
+    for path in files:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / path, folder / path)  # without permissions: a stick's file system has none
+    known = {*files, *(parent for path in files for parent in path.parents)}
+    for place in ("notebooks", "exercises", "solutions"):
+        for old in sorted((folder / place).glob("[0-9][0-9]_*")):
+            if old.relative_to(folder) not in known:
+                print(f"Removed from an earlier pack: {old.relative_to(folder).as_posix()}")
+                shutil.rmtree(old) if old.is_dir() else old.unlink()
 
 
 def pack(folder, systems, pythons, dev=False):

@@ -19,7 +19,7 @@ import nbformat
 import psutil
 from environment import machine, memory_bytes
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -76,7 +76,7 @@ def run(path, bar, write=False):
     started, error = time.perf_counter(), None
     try:
         client.execute()
-    except CellExecutionError as failed:
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as failed:
         error = failed
     finally:
         memory.done.set()

@@ -113,6 +113,7 @@ def write(frame, path, labels=LABELS, overwrite=False):
             numbers = table["label"].map({name: number for number, name in names.items()}).astype(int)
             table = pd.DataFrame({"sentiment": numbers, "message": table["text"], "tweetid": table.index})
         content = table.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".new")  # so that an error half-way leaves the old file whole
     temporary.write_text(content, encoding="utf-8", newline="")
     os.replace(temporary, path)
@@ -272,6 +273,7 @@ def _is_text(value):
 
 def _label(value):
     """Return a label as str, without space around it; None if it cannot be one."""
+    value = int(value) if isinstance(value, float) and value.is_integer() else value  # what pandas makes of it
     value = str(value) if isinstance(value, Integral) else value
     return value.strip() if _is_text(value) else None
 

@@ -161,7 +161,9 @@ def _find_on_hub(name):
 
     from huggingface_hub import constants, try_to_load_from_cache
 
-    if isinstance(try_to_load_from_cache(name, "config.json"), str):
+    weights = ("model.safetensors", "pytorch_model.bin")
+    cached = [isinstance(try_to_load_from_cache(name, file), str) for file in ("config.json", *weights)]
+    if cached[0] and any(cached[1:]):  # a download that broke off has left the first alone
         return "the original, from your Hub cache"
     try:
         if constants.HF_HUB_OFFLINE:

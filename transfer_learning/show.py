@@ -7,6 +7,7 @@ sets the background behind it; all other text has the theme's colours.
 
 import html
 import io
+import statistics
 import textwrap
 
 # Colour-blind readers can tell these apart, by lightness too. Source: Okabe and Ito, Color Universal Design, 2008
@@ -163,8 +164,8 @@ def bars(values, unit):
         What the amounts are measured in, such as "s" or "MB".
     """
     runs = [_array(value).astype(float).ravel().tolist() for value in values.values()]
-    middle = [sorted(found)[len(found) // 2] for found in runs]
-    whole = all(value.is_integer() for found in runs for value in found)  # such as rows
+    middle = [statistics.median(found) for found in runs]
+    whole = all(value.is_integer() for found in [*runs, middle] for value in found)  # such as rows
     numbers, least, most = (
         [f"{value:.{2 if value < 10 and not whole else 0}f}" for value in column]
         for column in (middle, map(min, runs), map(max, runs))
@@ -185,7 +186,7 @@ def lengths(lengths, max_len=None):
     max_len : int, optional, in tokens
     """
     values = sorted(int(length) for length in lengths)
-    low, high, median = values[0], values[-1], (values[len(values) // 2] + values[(len(values) - 1) // 2]) / 2
+    low, high, median = values[0], values[-1], statistics.median(values)
     alt = f"Lengths of {len(values)} sequences: {low} to {high} tokens, median {median:.0f}"
     figure, ax = _figure(2.6, alt)
     ax.hist(values, bins=[n - 0.5 for n in range(low, high + 2)], color=BLUE)
@@ -323,12 +324,12 @@ def order(orders, ylabel="row of the data set"):
 
 
 def curves(lines, xlabel, ylabel, points=None):
-    """Show learning curves: a line for the mean over seeds, and a band from the lowest to the highest seed.
+    """Show learning curves: a line for the mean over runs, and a band from the lowest to the highest run.
 
     Parameters
     ----------
     lines : dict of str to (x, y)
-        Positions x, shape (n,), and values y, shape (seeds, n), of each curve. The positions of all curves may be the
+        Positions x, shape (n,), and values y, shape (runs, n), of each curve. The positions of all curves may be the
         same names, such as "200" and "all"; they are then equally far apart.
     xlabel, ylabel : str
     points : dict of str to sequence of (x, y), optional
@@ -339,7 +340,7 @@ def curves(lines, xlabel, ylabel, points=None):
     say = "{:g}".format if numbers else str
     alt = f"{ylabel} against {xlabel}: " + "; ".join(
         f"{name} from {y[:, 0].mean():.2f} at {say(x[0])} to {y[:, -1].mean():.2f} at {say(x[-1])}"
-        + f" ({y[:, -1].min():.2f} to {y[:, -1].max():.2f} over {len(y)} seeds)" * (len(y) > 1)
+        + f" ({y[:, -1].min():.2f} to {y[:, -1].max():.2f} over {len(y)} runs)" * (len(y) > 1)
         for name, (x, y) in lines.items()
     )
     if points:  # the text says where they are, but not how high: that differs between machines

@@ -287,7 +287,7 @@ def _read_delimited(path, text, ending, wanted):
     if isinstance(problem, str):
         fail(path, problem, 'Close it, and write a quote inside a text as "".')
     remedy = f"A text with {name}, quotes or line breaks in it must be in double quotes."
-    fail_rows(path, problem, "more or fewer fields than the header", remedy)
+    fail_rows(path, problem, "more or fewer fields than the first", remedy, "line")
     unsure = f" (UNSURE: or with {DELIMITERS[others[0]]})" if others else ""
     return rows, None, f" with {name}{unsure}" if many_columns else "", *remarks
 
@@ -301,12 +301,14 @@ def _are_texts_and_labels(rows):
 def _parse(text, delimiter, quoting=csv.QUOTE_MINIMAL):
     """Return the rows, what is wrong (a broken quote as str, or a list of uneven rows), and remarks."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, quoting=quoting)
-    rows, start = [], 1
+    rows, lines, start = [], [], 1
     try:
         for row in reader:
-            rows += [row] if row else []
+            if row:
+                rows.append(row)
+                lines.append(start)
             start = reader.line_num + 1
-        problem = [(n, len(row)) for n, row in enumerate(rows, -1) if len(row) != len(rows[0])]
+        problem = [(line, len(row)) for line, row in zip(lines, rows) if len(row) != len(rows[0])]
     except csv.Error:
         noticed = f" (noticed in line {reader.line_num})" if reader.line_num > start else ""
         problem = f"in line {start}, a quote is not closed, or a quote inside a text is not doubled{noticed}"

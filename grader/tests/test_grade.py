@@ -314,6 +314,18 @@ def test_without_a_sandbox_it_refuses_in_one_line(tmp_path, monkeypatch):
     assert not (tmp_path / "grades.csv").exists()
 
 
+def test_on_windows_it_says_where_to_grade(tmp_path, monkeypatch):
+    monkeypatch.setattr(grade.sys, "platform", "win32")
+    assert grade.main([str(tmp_path), "--unsafe"]) == "Grading needs Linux or macOS: on Windows, grade inside WSL."
+
+
+@pytest.mark.parametrize("wrong", [["--workers", "-1"], ["--seconds", "0"], ["--seconds", "1.5"]])
+def test_time_and_workers_are_positive(wrong, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        grade.main([str(tmp_path), *wrong])
+    assert f"argument {wrong[0]}: expected a whole number above 0, got {wrong[1]}" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="grading needs fork")
 def test_unsafe_says_what_it_means_and_grades(tmp_path, monkeypatch, capsys):

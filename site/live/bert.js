@@ -6,7 +6,7 @@ export const MASK = "[MASK]";
 
 /**
  * Load BERT. It answers
- *   guess(text, k)    the k best tokens for the first [MASK], and their probabilities
+ *   guess(text, k)    the k best tokens for the first [MASK], and their probabilities; none if it does not read that far
  *   attention(text)   {tokens, ids, weights}: weights[i][j] says how much token i attends to token j in the last layer
  *   vector(text)      the mean of the last hidden vectors, of length 1
  */
@@ -16,7 +16,9 @@ export async function loadBert(progress) {
 
   async function guess(text, k) {
     const { ids, tokens } = bert.encode(text);
-    const { logits } = await ask(ids, tokens.indexOf(MASK));
+    const at = tokens.indexOf(MASK);
+    if (at < 0) return { words: [], probabilities: [] };
+    const { logits } = await ask(ids, at);
     const probabilities = softmax(logits.data);
     const best = [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]).slice(0, k);
     return { words: best.map(bert.token), probabilities: best.map((id) => probabilities[id]) };

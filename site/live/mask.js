@@ -18,6 +18,10 @@ export default function (place, megabytes) {
       const started = performance.now();
       const { words, probabilities } = await bert.guess(box.value, Number(slider.value));
       if (!current()) return;
+      if (!words.length) {
+        line.replaceChildren(`The sentence is too long: BERT does not read as far as ${MASK}.`);
+        return result.replaceChildren();
+      }
       line.replaceChildren(`Best guess: ${words[0]} (${Math.round(performance.now() - started)} ms)`);
       result.replaceChildren(bars(words, probabilities));
     });

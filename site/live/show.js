@@ -1,6 +1,6 @@
 // What the live parts are put together from: elements, boxes of tokens, bars, fields.
 
-/** Make an element; `properties` with a dash, class, for and role are attributes. */
+/** Make an element; `properties` with a dash, class, for, role and style are attributes. */
 export function h(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
@@ -12,7 +12,7 @@ export function h(tag, properties = {}, ...children) {
   return element;
 }
 
-/** A labelled field: `fields.text("sentence", {value: "…"})`; it is an <input> inside its label. */
+/** A labelled field, `field("sentence", "text", { value: "…" })`: returns the input, and the label around it. */
 export function field(label, type, properties = {}) {
   const input = h("input", { type, ...properties });
   if (type === "text") Object.assign(input, { autocomplete: "off", spellcheck: false, maxLength: 2000 });

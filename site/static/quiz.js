@@ -3,7 +3,7 @@
 
 const KEY = "transfer-learning-hands-on";
 
-/** What has been answered: question -> { answer, right, day }. Empty where the browser keeps nothing. */
+/** What has been answered: question -> { answer, right }. Empty where the browser keeps nothing. */
 function recorded() {
   try {
     const found = JSON.parse(localStorage.getItem(KEY));
@@ -57,8 +57,7 @@ function makeQuiz(box) {
   entries.forEach(({ button, right }, n) => {
     button.addEventListener("click", () => {
       choose(n);
-      const day = new Date().toISOString().slice(0, 10);
-      keep({ ...recorded(), [question]: { answer: n, right, day } });
+      keep({ ...recorded(), [question]: { answer: n, right } });
     });
   });
   const before = recorded()[question]?.answer;

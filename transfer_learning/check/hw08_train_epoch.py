@@ -287,7 +287,8 @@ def _rows(run):
         raise NotYet("one-batch", f"{case.on}, only the {len(first)} rows of the first batch came to the model.")
     if missing:
         raise NotYet(
-            "rows-left-out", f"{case.on}, {len(missing)} of {len(case.order)} rows came too seldom to the model."
+            "rows-left-out",
+            f"{case.on}, {len(missing)} of {len(case.order)} rows did not reach the model as often as they should.",
         )
     if len(run.steps) == 2 * len(run.expected()) and all(came.count(n) == 2 * epochs for n in case.order):
         raise NotYet("two-passes", f"{case.on}, every row came to the model twice an epoch, with a step each time.")
@@ -309,7 +310,7 @@ def _rows_of(ids):
 def _dropout_and_mask(run):
     trained = [forward for forward in run.forwards if forward.gradient]
     if off := sum(not forward.dropout for forward in trained):
-        saw = f"dropout was off in {off} of {len(trained)} calls of the model (the model came in evaluation mode)."
+        saw = f"dropout was off in {off} of {len(trained)} calls of the model (the model arrived in evaluation mode)."
         raise NotYet("dropout-off", f"{run.case.on}, {saw}")
     ids, masks, _ = run.case.tensors
     right = {tuple(row[:3]): mask for row, mask in zip(ids.tolist(), masks.tolist())}
@@ -389,7 +390,7 @@ def _gradients(runs):
     slug, what = (
         (mistake.slug, mistake.saw)
         if mistake
-        else ("other-gradients", "due were those of the batch's mean loss, clipped all together")
+        else ("other-gradients", "they should be those of the batch's mean loss, clipped all together")
     )
     raise NotYet(slug, f"{case.run.case.on}, {saw}: {what}.")
 
@@ -506,7 +507,7 @@ def _loss(runs):
     if not wrong:
         return
     run, k, value = wrong[0]
-    saw = f"{run.case.on}, the loss came as {value:.4f}, expected {run.case.values[k]:.4f}"
+    saw = f"{run.case.on}, the loss was {value:.4f}, expected {run.case.values[k]:.4f}"
     every = [list(_loss_mistakes(run.case.losses[k], run.case.sizes)) for run, k, _ in calls]
     for same in zip(*every):
         if all(_close(made, value) for (_, _, made), (_, _, value) in zip(same, calls)):

@@ -310,7 +310,9 @@ class _Run:
         kinds = str(self.model), [(w.dtype, w.device) for w in state]
         kept = [torch.equal(w.to(old), old) for w, old in zip(state, self.case.model.state_dict().values())]
         gradients = [(w.requires_grad, None if w.grad is None else w.grad.sum().item()) for w in weights]
-        left, came = ("eval", "training") if self.case.model.training else ("train", "evaluation")
+        left, came, mode = (
+            ("eval", "training", "evaluation") if self.case.model.training else ("train", "evaluation", "training")
+        )
         modes = [module.training for module in self.model.modules()]
         rows = [part.tolist() for part in self.case.loader.dataset.tensors]
         return [
@@ -320,7 +322,7 @@ class _Run:
             ("input-changed", "the dataloader's rows were different after your function", rows),
             ("gradients-on", "the model's outputs had a grad_fn, ready for backward()", self.gradient),
             ("model-changed", "the model came back with other gradients or another requires_grad", gradients),
-            (f"left-in-{left}", f"the model came in {came} mode and did not go back in it", modes),
+            (f"left-in-{left}", f"the model arrived in {came} mode and was left in {mode} mode", modes),
         ]
 
     @untimed()
