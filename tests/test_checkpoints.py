@@ -191,7 +191,9 @@ def test_a_download_that_broke_off_is_not_in_the_cache(monkeypatch):
     import huggingface_hub
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda name, file: file if "config" in file else None)
+    monkeypatch.setattr(
+        huggingface_hub, "try_to_load_from_cache", lambda name, file: file if "config" in file else None
+    )
     with pytest.raises(checkpoints.CheckpointError, match="is not in your Hub cache"):
         checkpoint("t5-small", source="hub")
 

@@ -14,6 +14,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -690,7 +691,7 @@ def test_the_graders_options_are_passed_on(test_commands):
 
 
 CTRL_C = "import signal, sys, time; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-CLEANS_UP = CTRL_C + """
+CLEANS_UP = """
 try:
     print("ready", flush=True)
     time.sleep(60)
@@ -699,14 +700,14 @@ except KeyboardInterrupt:
     print("cleaned up")
     sys.exit(7)
 """
-ENDS = CTRL_C + "signal.signal(signal.SIGINT, signal.SIG_DFL); print('ready', flush=True); time.sleep(60)"
+ENDS = "print('ready', flush=True); time.sleep(60)"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no groups of processes of this kind")
 @pytest.mark.parametrize(("program", "said", "status"), [(CLEANS_UP, "cleaned up\n", 7), (ENDS, "", -signal.SIGINT)])
 def test_on_ctrl_c_a_program_ends_in_its_own_way(program, said, status):
     code = CTRL_C + "import start; sys.exit(start.call([sys.executable, '-c', sys.argv[1]]))"
-    command = [sys.executable, "-c", code, program]
+    command = [sys.executable, "-c", code, CTRL_C + program]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
     with subprocess.Popen(command, cwd=ROOT, start_new_session=True, **pipes) as run:
         assert run.stdout.readline() == "ready\n"

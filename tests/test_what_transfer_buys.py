@@ -227,5 +227,6 @@ def test_curves_name_the_points_measured_here():
 def test_the_positions_of_curves_may_be_names():
     lines = {"a": (["200", "all"], [[0.1, 0.2], [0.3, 0.4]])}
     figure = show.curves(lines, "labels", "score", points={"a": [("200", 0.35)]})
-    assert "a from 0.20 at 200 to 0.30 at all (0.20 to 0.40 over 2 runs)" in figure.alt and figure.alt.endswith("a at 200")
+    assert "a from 0.20 at 200 to 0.30 at all (0.20 to 0.40 over 2 runs)" in figure.alt
+    assert figure.alt.endswith("a at 200")
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["200", "all"]
