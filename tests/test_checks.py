@@ -331,6 +331,20 @@ def test_a_method_that_is_gone_from_transformers_is_said_to_be_gone():
     assert not_yet.misconception == "gone-in-transformers-5" and "batch_encode_plus" in not_yet.saw
 
 
+SAID = [
+    ("hw11", "leak, the same text", "1 of the 48 test texts is also in the training set"),
+    ("hw13", "everything", "with rows=8 and world_size=2, row 0 went to 2 ranks: 0, 1."),
+    ("hw13", "twice each", "with rows=8 and world_size=2, row 0 came 2 times, on rank 0."),
+    ("hw13", "without the last row", "no rank got row 7; 1 of 8 rows is missing."),
+    ("hw13_combine", "swapped", "from [(4, 0.5, 3), (4, 1.5, 1)] you got loss 0.5, accuracy 1."),
+]
+
+
+@pytest.mark.parametrize(("homework", "name", "saw"), SAID)
+def test_what_a_check_saw_is_said_in_plain_words(homework, name, saw):
+    assert saw in verdict(ANSWERS[homework], ANSWERS[homework].WRONG[name][1]()).saw
+
+
 def test_only_the_learners_own_time_counts(monkeypatch):
     """A large model takes the check longer; the limit is for the learner's code."""
     monkeypatch.setattr(_engine, "SECONDS", 0.3)

@@ -123,11 +123,20 @@ def test_the_script_can_be_held_in_the_head():
 ROUNDING = 2e-4
 
 
-def test_two_processes_end_where_one_does(trained, tmp_path):
+def test_two_processes_end_where_one_does(trained, tmp_path, monkeypatch):
+    make, schedules = train.transformers.get_linear_schedule_with_warmup, []
+
+    def kept(optimizer, *steps):
+        schedules.append(steps)
+        return make(optimizer, *steps)
+
+    monkeypatch.setattr(train.transformers, "get_linear_schedule_with_warmup", kept)
     here(train, *options(tmp_path / "one", **SMALL, rows=52, dropout=0))
     assert_same(tmp_path / "one", trained[0] / "two", tolerance=ROUNDING)
     first, *_, last = losses(tmp_path / "one")
     assert abs(last - first) > 0.01  # they did move
+    steps = len(losses(tmp_path / "one"))
+    assert schedules == [(steps // 10, steps)] and steps >= 10  # warm-up: a tenth of all steps, as in lesson 08
 
 
 @pytest.mark.parametrize("last", LAST, ids=lambda last: f"last batch of {last}")

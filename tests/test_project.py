@@ -5,6 +5,7 @@ import json
 import pandas as pd
 import pytest
 from conftest import ROOT, code_cells
+from huggingface_hub import ModelCard, ModelCardData
 
 from transfer_learning import load_texts
 from transfer_learning.check import hw11_project
@@ -108,6 +109,7 @@ def test_the_lesson_runs_to_the_end_on_a_file(make, tmp_path, monkeypatch, capsy
     assert used.groupby("class")["set"].agg(lambda sets: {"train", "test"} <= {*sets}).all()
     assert used["class"].nunique() > 1 and {*found["classify"](["Hello"])} <= {*used["class"]}
     folder = tmp_path / "my_work" / "project"
+    assert "fitted again on training and validation texts" in (folder / "README.md").read_text(encoding="utf-8")
     about = json.loads((folder / "project.json").read_text(encoding="utf-8"))
     assert " + ".join(about["parts"]) == found["winner"] and not folder.with_name("project.new").exists()
     test = found["test"]
@@ -153,7 +155,24 @@ def test_labels_are_merged_in_the_open(tmp_path, monkeypatch, capsys):
     found = run(ROOT / "data" / "tickets.csv", tmp_path, monkeypatch, until="usable")
     printed = capsys.readouterr().out
     assert "'Refund': also 'REFUND', 'refund '" in printed and "Deliveries" not in printed
+    assert "texts with more than one label: 0" in printed  # one text comes with a label and without: no contradiction
     assert {*found["data"]["class"]} == {"Technical", "Delivery", "Refund", "Billing", "Other", ""}
+
+
+@pytest.mark.parametrize("winner", ["TF-IDF", "TF-IDF + frozen", "TF-IDF + frozen + finetuned"])
+def test_the_card_says_what_each_part_saw(winner):
+    facts = {"file": "a.csv", "winner": winner, "rows": {"a": 1}, "by_date": False, "max_len": 128, "rare": []}
+    facts |= {"sets": {"train": 500, "validation": 9, "test": 9}, "read": {"frozen": 300, "finetuned": 400}}
+    facts |= {"test_scores": {winner: "0.90"}, "low": "0.80", "high": "0.95"}
+    front = ModelCardData(model_name="project")
+    text = ModelCard.from_template(front, template_path=LESSON.with_name("model_card.md"), **facts).content
+    assert "fitted again on training and validation texts" in text and f"| {winner} | 0.90 |" in text
+    assert ("TF-IDF and the frozen part were fitted" in text) == ("frozen" in winner)
+    for part, texts in facts["read"].items():
+        assert (f"The {part} part saw at most {texts} of the training texts." in text) == (part in winner)
+    facts["read"] = dict.fromkeys(facts["read"], 500)
+    whole = ModelCard.from_template(front, template_path=LESSON.with_name("model_card.md"), **facts).content
+    assert "part saw at most" not in whole
 
 
 def test_the_checks_way_to_compare_texts_is_never_stricter_than_the_lessons(tmp_path, monkeypatch):

@@ -231,12 +231,13 @@ def plain(texts):
 def _no_leak(split):
     texts = plain(split["text"])
     test = texts[split["set"] == "test"]
-    for name, slug in (("train", "train-text-in-test"), ("validation", "validation-text-in-test")):
-        seen = texts[split["set"] == name]
+    for part, name in (("train", "training"), ("validation", "validation")):
+        seen = texts[split["set"] == part]
         if len(both := test[test.isin({*seen})]):
             row, other = both.index[0], seen.index[seen == both.iloc[0]][0]
-            saw = f"{len(both)} of {len(test)} test texts are also in the {name} set. Row {row} (test)"
-            raise NotYet(slug, f"{saw} and row {other} ({name}): {describe(split['text'][row])}.")
+            are = "is" if len(both) == 1 else "are"
+            saw = f"{len(both)} of the {len(test)} test texts {are} also in the {name} set. Row {row} (test)"
+            raise NotYet(f"{part}-text-in-test", f"{saw} and row {other} ({name}): {describe(split['text'][row])}.")
 
 
 def _same_answers(probabilities, asked):

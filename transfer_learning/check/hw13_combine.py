@@ -62,13 +62,13 @@ def combine(combine):
             seen[key].append((parts, got[key]))
     if not raised and all(_close(loss, _accuracy(parts)) for parts, loss in seen["loss"]):
         if all(_close(accuracy, _loss(parts)) for parts, accuracy in seen["accuracy"]):
-            raise NotYet("loss-and-accuracy-swapped", f"of {_short(cases[0])} you made {_first(seen)}.")
+            raise NotYet("loss-and-accuracy-swapped", f"from {_short(cases[0])} you got {_first(seen)}.")
     for key, right, mistakes in ("loss", _loss, LOSSES), ("accuracy", _accuracy, ACCURACIES):
         wrong = [(parts, got) for parts, got in seen[key] if not _close(got, right(parts))]
         if wrong:
             parts, got = wrong[0]
             mistake = explain(seen[key], mistakes, _close)
-            saw = f"of {_short([tuple(part) for part in parts])} you made the {key} {got:.6g}, expected {right(parts):.6g}."
+            saw = f"from {_short([tuple(part) for part in parts])} you got the {key} {got:.6g}, expected {right(parts):.6g}."
             raise NotYet(mistake.slug if mistake else f"combined-{key}", saw)
     if raised:
         raise raised

@@ -54,9 +54,9 @@ def shard(shard):
             raised = not_yet
             break
     if wrong := next((pair for pair in seen if _what_is_wrong(*pair)), None):
-        slug, saw = _what_is_wrong(*wrong)
+        (slug, saw), (rows, world_size) = _what_is_wrong(*wrong), wrong[0]
         mistake = explain(seen, MISTAKES)
-        raise NotYet(mistake.slug if mistake else slug, f"with rows={wrong[0].rows}, {saw}.")
+        raise NotYet(mistake.slug if mistake else slug, f"with rows={rows} and world_size={world_size}, {saw}.")
     if raised:
         raise raised
     for deal, shares in seen[:4]:  # each process calls it for itself, once, in any order
@@ -88,19 +88,24 @@ def _call(shard, deal, rank):
 
 def _what_is_wrong(deal, shares):
     """Return (slug, what was seen) for the first thing that is wrong with all ranks' shares, or None."""
-    every, world = [row for share in shares for row in share], f"{deal.world_size} processes"
+    every = [row for share in shares for row in share]
     if outside := [row for row in every if not 0 <= row < deal.rows]:
         rank = next(rank for rank, share in enumerate(shares) if outside[0] in share)
-        return "row-outside", f"rank {rank} of {world} got {_short(shares[rank])}; there is no row {outside[0]}"
+        return "row-outside", f"rank {rank} got {_short(shares[rank])}; there is no row {outside[0]}"
     if len(set(every)) < len(every):
         row = next(row for row in every if every.count(row) > 1)
         ranks = [rank for rank, share in enumerate(shares) for other in share if other == row]
-        return "row-twice", f"{world} got row {row} {len(ranks)} times, on rank {', '.join(map(str, ranks[:8]))}"
+        different = [*dict.fromkeys(ranks)]
+        named = ", ".join(map(str, different[:8])) + " …" * (len(different) > 8)
+        if different == ranks:
+            return "row-twice", f"row {row} went to {len(ranks)} ranks: {named}"
+        return "row-twice", f"row {row} came {len(ranks)} times, on rank{'s' * (len(different) > 1)} {named}"
     if missing := sorted({*range(deal.rows)} - {*every}):
-        return "row-missing", f"none of {world} got row {missing[0]}; {len(missing)} of {deal.rows} are missing"
+        left = f"{len(missing)} of {deal.rows} rows {'is' if len(missing) == 1 else 'are'} missing"
+        return "row-missing", f"no rank got row {missing[0]}; {left}"
     sizes = [len(share) for share in shares]
     if max(sizes) - min(sizes) > 1:
-        return "uneven-shares", f"{world} got shares of {_short(sizes)} rows"
+        return "uneven-shares", f"the ranks got {_short(sizes)} rows"
     return None
 
 
