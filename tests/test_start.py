@@ -704,7 +704,11 @@ ENDS = "print('ready', flush=True); time.sleep(60)"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no groups of processes of this kind")
-@pytest.mark.parametrize(("program", "said", "status"), [(CLEANS_UP, "cleaned up\n", 7), (ENDS, "", -signal.SIGINT)])
+@pytest.mark.parametrize(
+    ("program", "said", "status"),
+    [(CLEANS_UP, "cleaned up\n", 7), (ENDS, "", -signal.SIGINT)],
+    ids=["cleans up", "ends"],
+)
 def test_on_ctrl_c_a_program_ends_in_its_own_way(program, said, status):
     code = CTRL_C + "import start; sys.exit(start.call([sys.executable, '-c', sys.argv[1]]))"
     command = [sys.executable, "-c", code, CTRL_C + program]
@@ -834,6 +838,21 @@ def test_a_failing_lesson_fails_the_run(tmp_path):
     done = run_lessons_py("03", TWEETS_CSV=str(bad))
     assert done.returncode == 1
     assert re.search(r"03_loading_your_own_dataset .* failed", done.stdout) and "no column 'tweetid'" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no groups of processes of this kind")
+def test_lessons_that_are_interrupted_end_at_once_and_in_one_line():
+    command = [sys.executable, "-c", CTRL_C + "import start; sys.exit(start.call([sys.executable, *sys.argv[1:]]))"]
+    command += [str(ROOT / "tools" / "run_lessons.py"), "03"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(command, cwd=ROOT, start_new_session=True, **pipes) as run:
+        said = b""
+        while b" 1/" not in said:  # cells
+            said += run.stdout.read1()
+        os.killpg(run.pid, signal.SIGINT)
+        said = run.communicate(timeout=30)[0].decode()
+    assert run.returncode == 1 and said.endswith("\nInterrupted.\n") and "Traceback" not in said
 
 
 @pytest.mark.parametrize("killed", ["DeadKernelError", "CellTimeoutError"])

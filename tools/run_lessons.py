@@ -8,7 +8,10 @@ python tools/run_lessons.py --homework ...         the worked homework of these 
 """
 
 import argparse
+import asyncio
+import contextlib
 import os
+import signal
 import sys
 import tempfile
 import threading
@@ -58,6 +61,12 @@ def store_what_widgets_show(notebook):
                 cell.outputs[n : n + 1] = map(nbformat.from_dict, shown)
 
 
+def listen_for_ctrl_c(**_):
+    """Let Ctrl-C interrupt: nbclient would take the kernel away and go on."""
+    with contextlib.suppress(NotImplementedError):  # Windows, where it does not
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
+
+
 def run(path, bar, write=False):
     """Run one notebook; return (error or None, seconds, peak bytes)."""
     notebook = nbformat.read(path, as_version=4)
@@ -69,6 +78,7 @@ def run(path, bar, write=False):
         record_timing=False,
         coalesce_streams=True,
         extra_arguments=["--IPKernelApp.log_level=ERROR"],
+        on_notebook_start=listen_for_ctrl_c,
         on_cell_complete=lambda **_: bar.update(),
     )
     memory = PeakMemory(client)
@@ -78,6 +88,10 @@ def run(path, bar, write=False):
         client.execute()
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as failed:
         error = failed
+    except KeyboardInterrupt:
+        with contextlib.suppress(AttributeError, psutil.Error):  # not started yet, or gone
+            psutil.Process(client.km.provisioner.pid).kill()  # asked to end, it would complain at length
+        raise
     finally:
         memory.done.set()
     if write and not error:
@@ -138,4 +152,7 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("Interrupted.")
