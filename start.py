@@ -119,10 +119,10 @@ def lab(browser=True):
     # only the environment's own extensions, and of those none that only teachers need (see tools/jupyter)
     extensions = Path(python).parents[1] / "share" / "jupyter" / "labextensions"
     command.append(f"--LabApp.labextensions_path={extensions}")
-    own, temporary = ROOT / ".start", not os.access(str(ROOT), os.W_OK)
-    if temporary:
-        own = Path(tempfile.mkdtemp())
-    own.mkdir(exist_ok=True)  # the reader's own settings may be for a different JupyterLab
+    # settings of its own: the reader's may be for a different JupyterLab
+    temporary = not os.access(str(ROOT), os.W_OK)
+    own = Path(tempfile.mkdtemp()) if temporary else ROOT / ".start"
+    own.mkdir(exist_ok=True)
     env = {
         **environment(),
         "JUPYTER_CONFIG_PATH": str(ROOT / "tools" / "jupyter"),

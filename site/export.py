@@ -232,7 +232,7 @@ def export_nearest(destination):
     vectors = np.asarray(names["tweet_vectors"])
     vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     scales = np.abs(vectors).max(axis=1) / 127
-    words = {word for text in texts for word in text.lower().split()}
+    words = {word for text in texts for word in re.findall(r"\w+", text.lower())}
     tweets = {"texts": texts, "scales": [float(f"{scale:.4g}") for scale in scales]}
     tweets["stop_words"] = sorted(ENGLISH_STOP_WORDS & words)  # others are in no tweet
     destination.mkdir(parents=True)

@@ -387,7 +387,7 @@ class TestPage:
         name = "nearest"
         retype(page, name, "I like trains")
         retype(page, name, part_default(name))
-        says(page, name, "36 of 744 tweets share a word")
+        says(page, name, "40 of 744 tweets share a word")
         left, right = (part(page, name).locator("ol").nth(n).locator("li").all_inner_texts() for n in (0, 1))
         cell = next(c for c in notebook("00")["cells"] if c["id"] == "00-13")
         shown = "".join(cell["outputs"][-1]["data"]["text/plain"]).split("most words in common:")

@@ -25,7 +25,7 @@ export default function (place, megabytes) {
   const build = ({ bert, tweets, vectors }) => {
     const { texts, scales, stop_words } = tweets;
     const stop = new Set(stop_words);
-    const words = (text) => new Set(text.toLowerCase().split(/\s+/).filter(Boolean));
+    const words = (text) => new Set(text.toLowerCase().match(/[\p{L}\p{N}_]+/gu));
     const wordsOf = texts.map(words);
     const [box, sentence] = field("sentence", "text", { value: "People lose their homes to the sea" });
     const line = status();
