@@ -391,7 +391,7 @@ def spread(panels, xlabels):
 
 
 def differences(rows, xlabel):
-    """Show paired differences: a dot per pair, and the mean with its 95 % interval (Student's t), beside a line at 0.
+    """Show paired differences: a dot per pair, and the mean with its 95% interval (Student's t), beside a line at 0.
 
     Parameters
     ----------
@@ -406,7 +406,7 @@ def differences(rows, xlabel):
     half = [t.ppf(0.975, len(v) - 1) * v.std(ddof=1) / len(v) ** 0.5 for v in rows.values()]
     texts = [f"{round(v.mean(), 2) + 0:+.2f} ± {h:.2f}" for v, h in zip(rows.values(), half)]
     alt = "; ".join(f"{name} {text}" for name, text in zip(rows, texts))
-    figure, ax = _figure(0.8 + 0.36 * len(rows), f"{xlabel}, mean and 95 % interval: {alt}")
+    figure, ax = _figure(0.8 + 0.36 * len(rows), f"{xlabel}, mean and 95% interval: {alt}")
     for line, (values, h, text) in enumerate(zip(rows.values(), half, texts)):
         ax.plot(values, [line + 0.25] * len(values), "o", ms=5, alpha=0.4, mew=0, color=BLUE)
         ax.errorbar(values.mean(), line, xerr=h, fmt="D", ms=6, lw=3, color=ORANGE, mec=DARK)
