@@ -33,11 +33,11 @@ REVEAL = """<script type="module">
 import Reveal from "./reveal/reveal.mjs";
 import Notes from "./reveal/notes.mjs";
 
-// on a phone, slides are a page to scroll through
-const wide = matchMedia("(min-width: 600px)");
-wide.onchange = () => location.reload();
+// on a phone, slides are a page to scroll through; they stay what they are when the window changes
+const wide = matchMedia("(min-width: 600px)").matches;
+document.querySelector("link[media]").media = wide ? "all" : "not all";
 const options = { hash: true, width: 1280, height: 720, margin: 0.04, transition: "none", controlsLayout: "edges" };
-if (wide.matches) new Reveal({ plugins: [Notes], scrollActivationWidth: null, ...options }).initialize();
+if (wide) new Reveal({ plugins: [Notes], scrollActivationWidth: null, ...options }).initialize();
 </script>
 <noscript><style>.reveal .slides section { display: block !important; position: static !important; }</style></noscript>"""
 

@@ -262,11 +262,7 @@ def test_the_lessons_run_on_those_versions(monkeypatch):
 
     seen = []
     monkeypatch.setattr(installer, "install", lambda venv, arguments, key: seen.append((venv.name, arguments, key)))
-    monkeypatch.setattr(
-        start.subprocess,
-        "run",
-        lambda command, env, **more: seen.append((command, env)) or subprocess.CompletedProcess(command, 0),
-    )
+    monkeypatch.setattr(start, "call", lambda command, cwd, **env: seen.append((command, env)) or 0)
     monkeypatch.delenv("COURSE_RECORD")
     assert start.main(["test", "--colab"]) == 0 and start.main(["test", "--colab", "03"]) == 0
     (venv, arguments, key), (command, env), _, (command_03, _) = seen
