@@ -440,7 +440,7 @@ def test_the_catalogue_agrees_with_the_table_and_the_answers(homework, mistakes,
 
 def pattern(text):
     """A check's words without what changes from one run to the next: numbers, sets, and what stands in quotation marks."""
-    return re.sub(r"\b(train|val|test)\b|[\d.,]+|\[.*?\]|“.*?”|'.*?'|\".*?\"", "#", text.replace("\\", ""))[:40]
+    return re.sub(r"\b(train|val|test)\b|-?[\d.,]+|\[.*?\]|“.*?”|'.*?'|\".*?\"", "#", text.replace("\\", ""))[:40]
 
 
 @pytest.mark.parametrize("homework", [name for name in check.MISCONCEPTIONS if name not in ("any", "hw11")])
