@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -207,6 +208,24 @@ def test_a_second_build_takes_seconds(site):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0 and "nothing has changed" in done.stdout, done.stdout + done.stderr
     assert time.perf_counter() - started < 30  # 2 s where nothing else runs; a build from nothing takes more
+
+
+def test_a_second_build_waits_for_the_first(web, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(web, "ROOT", tmp_path)
+    done = []
+
+    def second():
+        with web.alone("pages"):
+            done.append("second")
+
+    with web.alone("pages"):
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join(1)
+        done.append("first")
+    thread.join(30)
+    assert done == ["first", "second"]
+    assert capsys.readouterr().out.startswith("Another build of the pages is running")
 
 
 def test_site_does_not_hide_pythons_own_module():
