@@ -84,16 +84,19 @@ def run(path, bar, write=False):
     memory = PeakMemory(client)
     memory.start()
     started, error = time.perf_counter(), None
-    try:
-        client.execute()
-    except (CellExecutionError, CellTimeoutError, DeadKernelError) as failed:
-        error = failed
-    except KeyboardInterrupt:
-        with contextlib.suppress(AttributeError, psutil.Error):  # not started yet, or gone
-            psutil.Process(client.km.provisioner.pid).kill()  # asked to end, it would complain at length
-        raise
-    finally:
-        memory.done.set()
+    with tempfile.TemporaryFile() as complaints:  # the kernel's own, outside every cell
+        try:
+            client.execute(stderr=complaints)
+        except (CellExecutionError, CellTimeoutError, DeadKernelError) as failed:
+            error = failed
+        except KeyboardInterrupt:  # a kernel that is interrupted complains at length, of nothing
+            with contextlib.suppress(AttributeError, psutil.Error):  # not started yet, or gone
+                psutil.Process(client.km.provisioner.pid).kill()
+            raise
+        finally:
+            memory.done.set()
+        complaints.seek(0)
+        sys.stderr.write(complaints.read().decode(errors="replace"))
     if write and not error:
         store_what_widgets_show(notebook)
         notebook.metadata = {"kernelspec": notebook.metadata["kernelspec"], "language_info": {"name": "python"}}
