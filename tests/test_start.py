@@ -864,8 +864,9 @@ def test_a_lesson_whose_kernel_is_killed_leaves_the_others_be(killed, monkeypatc
         def __init__(self, notebook, resources, **_):
             self.homework = resources["metadata"]["path"].endswith("04_encoding")
 
-        def execute(self):
+        def execute(self, stderr):
             if self.homework:
+                stderr.write(b"Segmentation fault")
                 raise getattr(nbclient.exceptions, killed)("Kernel died")
 
     monkeypatch.setattr(run_lessons, "NotebookClient", Client)
@@ -873,7 +874,7 @@ def test_a_lesson_whose_kernel_is_killed_leaves_the_others_be(killed, monkeypatc
     assert run_lessons.main() == 1
     said = capsys.readouterr()
     assert re.search(r"04_encoding .* failed\n05_padding_and_masking .* ok", said.out)
-    assert "04_encoding: Kernel died" in said.err
+    assert "04_encoding: Kernel died" in said.err and "Segmentation fault" in said.err
 
 
 def test_what_lessons_took_is_stored_once_for_each_machine_and_source(tmp_path, monkeypatch):
