@@ -2,6 +2,7 @@
 
     python benchmarks/what_transfer_buys.py                  the course's own tweets ("shipped")
     python benchmarks/what_transfer_buys.py --tweets FILE    and the Kaggle file, a .csv or the .zip ("real")
+    python benchmarks/what_transfer_buys.py --all-labels     and search with all labels, too; about three hours more
     python benchmarks/what_transfer_buys.py --print          only print what is stored
 
 Adds to data/what_transfer_buys.csv what is not there yet, each row when it is done, so it may be stopped at any time
@@ -23,6 +24,9 @@ draws the labelled rows; the methods share the rows of a seed, and the class wei
 regressions choose their C there (five values), the networks their best epoch, and, once for each method and file, at 200
 labels and on three other seeds, their learning rate: of five values the smallest whose mean macro-F1 is within one
 standard error of the best one's, as larger ones are less stable. The net from scratch may take twice the epochs.
+
+Does a rate that was chosen at 200 labels suit all of them? `--all-labels` tries the rates of LoRA and full there, too, on
+validation and the same three seeds. No score depends on what it finds.
 
 Not equal: layer 4 was chosen for "frozen" beforehand, in trials on the shipped tweets; the variants say what it is worth.
 "all" is about 1,217 labels of the shipped tweets and 3,131 of the real ones.
@@ -158,22 +162,23 @@ def run(job, path):
 # --- all points ----------------------------------------------------------------------------------------------
 
 
-def searches(names):
+def searches(names, labels=200, methods=tuple(RATES)):
     """The jobs that find the learning rates."""
     return [
-        Job("search", name, method, 200, "square root", seed, rate)
+        Job("search", name, method, labels, "square root", seed, rate)
         for name in names
-        for method, rates in RATES.items()
-        for rate in rates
+        for method in methods
+        for rate in RATES[method]
         for seed in SEARCH_SEEDS
     ]
 
 
-def learning_rate(table, name, method):
+def learning_rate(table, name, method, labels=200):
     """The learning rate that the searches choose; 0 for methods that have none."""
     if method not in RATES:
         return 0
-    found = table.query("stage == 'search' and data == @name and method == @method").groupby("value")["macro_f1"]
+    rows = table.query("stage == 'search' and data == @name and method == @method and labels == @labels")
+    found = rows.groupby("value")["macro_f1"]
     means, errors = found.mean(), found.sem()
     best = means.idxmax()
     return float(means.index[means >= means[best] - errors[best]].min())
@@ -262,6 +267,10 @@ def report(table):
     print("\nLearning rates:")
     for name in scored["data"].unique():
         print(f"  {name}:", ", ".join(f"{method} {learning_rate(table, name, method):g}" for method in RATES))
+    print("\nValidation macro-F1 of the searches, mean of three seeds:")
+    searched = table.query("stage == 'search'").assign(labels=lambda rows: rows["labels"].astype(str))
+    searched = searched.pivot_table(index=["data", "method", "labels"], columns="value", values="macro_f1")
+    print(searched.round(3).astype(object).where(searched.notna(), "").to_string())
     for name, part in scored.groupby("data"):
         print(f"\n{name}: mean macro-F1, (lowest to highest of {part['seed'].nunique()} seeds)")
         cells = part.groupby(["method", "weights", "labels"])["macro_f1"].agg(["mean", "min", "max"])
@@ -304,12 +313,15 @@ def main():
     parser.add_argument("--jobs", type=int, default=2, help="processes side by side")
     parser.add_argument("--minutes", type=float, default=1e6, help="begin nothing new after so many minutes")
     parser.add_argument("--only", nargs="+", metavar="METHOD", help="of these methods what the searches allow")
+    parser.add_argument("--all-labels", action="store_true", help="also search learning rates with all labels")
     parser.add_argument("--print", action="store_true", help="only print what is stored")
     args = parser.parse_args()
     if not args.print:
         deadline = time.monotonic() + 60 * args.minutes
         paths = {"shipped": training.SHIPPED} | ({"real": args.tweets} if args.tweets else {})
         groups = [searches, *(lambda names, n=n: points(names, stored())[n] for n in range(3))]
+        if args.all_labels:
+            groups.append(lambda names: searches(names, "all", ("LoRA", "full")))
         complete = True
         for group in groups:
             jobs = [job for job in group(paths) if not args.only or job.method in args.only]

@@ -18,6 +18,7 @@ sys.path.append(str(ROOT / "benchmarks"))
 import training
 import what_transfer_buys as script
 
+AGAIN = ("LoRA", "full")  # their rates were searched with all labels, too
 DATA, BOTH = ("shipped", "real"), {"shipped": None, "real": None}
 
 
@@ -43,7 +44,9 @@ def difference(table):
 def test_every_point_is_there_once_with_five_seeds(table):
     """And nothing else is: no point of an earlier learning rate."""
     assert list(table) == script.COLUMNS
-    jobs = list(itertools.chain(script.searches(BOTH), *script.points(BOTH, table)))
+    jobs = list(
+        itertools.chain(script.searches(BOTH), script.searches(BOTH, "all", AGAIN), *script.points(BOTH, table))
+    )
     assert len(script.SEEDS) == 5 and len(jobs) == len(set(jobs)) == len(table)
     assert {tuple(job) for job in jobs} == script.done(table)
     assert table["macro_f1"].between(0, 1).all() and (table["seconds"] >= 0).all() and table["machine"].notna().all()
@@ -52,8 +55,12 @@ def test_every_point_is_there_once_with_five_seeds(table):
 def test_all_are_treated_alike(table):
     """In each group of points that differ in method only; and no network stops because its epochs are over."""
     searched = table.query("stage == 'search'")
-    assert set(searched["labels"]) == {200} and not set(searched["seed"]) & set(script.SEEDS)
-    assert (searched.groupby(["data", "method"]).size() == 5 * len(script.SEARCH_SEEDS)).all()
+    assert not set(searched["seed"]) & set(script.SEEDS)
+    searches = searched.groupby(["labels", "method", "data"]).size()
+    assert (searches == 5 * len(script.SEARCH_SEEDS)).all()
+    assert set(searches[200].index.levels[0]) == set(script.RATES) and len(searches) == 2 * len(script.RATES) + 2 * len(
+        AGAIN
+    )
     for data, method in itertools.product(DATA, script.RATES):
         assert script.learning_rate(table, data, method) in script.RATES[method]
     networks = table[table["method"].isin(script.MODELS)]
@@ -109,6 +116,14 @@ def test_lora_is_never_ahead_of_full_finetuning(difference, data):
     for labels in script.SIZES:
         mean, half = difference(data, labels, "LoRA", "full")
         assert mean < 0 or mean < half
+
+
+def test_loras_rate_is_too_high_for_all_real_labels_and_that_of_full_finetuning_is_not(table):
+    mean = table.query("stage == 'search'").groupby(["data", "method", "labels", "value"])["macro_f1"].mean()
+    assert script.learning_rate(table, "real", "LoRA") == mean["real", "LoRA", 200].idxmax() == 0.004
+    assert mean["real", "LoRA", "all"].idxmax() == 0.002 and mean["real", "LoRA", "all", 0.004] < 0.25
+    for data in DATA:
+        assert mean[data, "full", "all"].idxmax() == script.learning_rate(table, data, "full")
 
 
 @pytest.mark.parametrize("data", DATA)
