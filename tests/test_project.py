@@ -114,6 +114,7 @@ def test_the_lesson_runs_to_the_end_on_a_file(make, tmp_path, monkeypatch, capsy
     assert " + ".join(about["parts"]) == found["winner"] and not folder.with_name("project.new").exists()
     test = found["test"]
     assert list(hw11_project.load(folder)(test["text"]).idxmax(axis=1)) == list(test["answer"])
+    pd.testing.assert_frame_equal(*(found["finetuned"](list(test["text"][:8])) for _ in range(2)))  # no dropout
     if make is another_language_with_dates:
         assert (
             "Probably not English" in printed and "2 rows left out, of classes with fewer than three texts" in printed
