@@ -8,10 +8,8 @@
 A test runs `main` on a copy and finds nothing to change.
 """
 
-import json
 import os
 import re
-import subprocess
 import sys
 import tempfile
 import tomllib
@@ -252,22 +250,21 @@ def write_mistakes(root):
 
 def write_exercises(root):
     """What learners get is what nbgrader makes of solutions/."""
+    from nbgrader.apps import NbGraderAPI
+    from traitlets.config import Config
+
+    # nbgrader runs alembic by name
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     with tempfile.TemporaryDirectory() as scratch:
-        stub = {"ClearSolutions": {"code_stub": {"python": STUB}}}
-        (Path(scratch) / "nbgrader_config.json").write_text(json.dumps(stub))
+        config = Config(ClearSolutions={"code_stub": {"python": STUB}})
+        config.CourseDirectory = Config(root=str(root), source_directory="solutions", release_directory=scratch)
+        config.CourseDirectory.db_url = f"sqlite:///{scratch}/gradebook.db"
+        nbgrader = NbGraderAPI(config=config)
         for path in homework(root):
             name = path.parent.name
-            command = [sys.executable, "-m", "nbgrader", "generate_assignment", name, "--force", "--create"]
-            command += [f"--CourseDirectory.root={root}", "--CourseDirectory.source_directory=solutions"]
-            command += [
-                f"--CourseDirectory.release_directory={scratch}",
-                f"--CourseDirectory.db_url=sqlite:///{scratch}/gradebook.db",
-            ]
-            # nbgrader calls alembic by name
-            env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-            done = subprocess.run(command, cwd=scratch, env=env, capture_output=True, text=True)
-            if done.returncode:
-                sys.exit(f"nbgrader could not make the exercise of {name}:\n{done.stderr[-2000:]}")
+            done = nbgrader.generate_assignment(name)
+            if not done["success"]:
+                sys.exit(f"nbgrader could not make the exercise of {name}:\n{done['log'][-2000:]}")
             notebook = nbformat.read(Path(scratch) / name / "homework.ipynb", as_version=4)
             notebook.metadata = {"kernelspec": notebook.metadata["kernelspec"], "language_info": {"name": "python"}}
             target = root / "exercises" / name / "homework.ipynb"
