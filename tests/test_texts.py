@@ -92,6 +92,8 @@ FORMS = {
     "json in jsonl": ("a.jsonl", json.dumps([{"text": a, "label": b} for a, b in ROWS], indent=1), "JSONL"),
     "jsonl in json": ("a.json", "".join(json.dumps({"text": a, "label": b}) + "\n" for a, b in ROWS), "JSON"),
     "json in an object": ("a.json", json.dumps({"version": 1, "data": [{"text": a, "label": b} for a, b in ROWS]}), "JSON"),
+    "json in an object, another name": ("a.json", json.dumps({"id": 1, "tags": ["x"], "reviews": [{"text": a, "label": b} for a, b in ROWS]}), "JSON"),
+    "json lists": ("a.json", json.dumps(dict(zip(("text", "label"), zip(*ROWS)))), "JSON"),
     **{
         f"json as pandas' {orient}": ("a.json", pd.DataFrame(ROWS, columns=["text", "label"]).to_json(orient=orient), "JSON")
         for orient in ("records", "columns", "table")
@@ -124,7 +126,7 @@ def test_excel_as_people_have_it(tmp_path, capsys):
     book.save(tmp_path / "a.xlsx")
     df = load_texts(tmp_path / "a.xlsx")
     assert df["text"].tolist() == ["fine", "12", ""] and df["label"].tolist() == [1, 2, 1]
-    assert "sheet 'data'" in capsys.readouterr().out
+    assert "only sheet 'data' of 2; " in capsys.readouterr().out
 
 
 LABELS = {
@@ -175,6 +177,8 @@ GUESSES = {
     "no header, a label again": ("good,nice one\nbad,nasty one\ngood,nice two\n", "'1'", "'0'"),
     "an index": (",text,label\n0,a,b\n1,c,d\n", "'text'", "'label'"),
     "words in the names": ("tweet_id,airline_sentiment,sentimentSource,reason,ReviewText\n1,good,a,,so nice to be here\n2,bad,b,x,it was the pits\n3,good,c,,nice once more\n4,so,d,,well well well\n", "'ReviewText'", "'airline_sentiment'"),
+    "links are no texts": ("id,link,name,kind\n1,https://example.com/a-long-address,so nice,b\n2,https://example.com/another-address,so bad,t\n3,www.example.com/x/y,well,b\n", "'name'", "'kind'"),
+    "the same in every row": ("consent,said,again\n" + "".join(f"I agree that my answers are stored for two years,{said}\n" for said in ("so nice to be here again,yes", "the worst day of my life,no", "well,yes")), "'said'", "'again'"),
     "mostly empty": ("id,gold,kind,text\n1,,a,so nice\n2,,b,so bad\n3,,c,fine\n4,y,a,well\n5,,d,hm\n6,n,b,ah\n", "'text'", "'kind'"),
     "a form's questions": ("Timestamp,What did you think of the course today?,Would you come again?\n2024-01-02 10:11,It was fine,yes\n2024-01-02 10:12,It was all right,no\n2024-01-03 8:00,It was long,yes\n", "'What did you think of the course today?'", "'Would you come again?'"),
 }  # fmt: skip
@@ -235,6 +239,10 @@ def test_quotes_that_are_part_of_the_texts(read):
     rows, printed = read('pos\t"Great" film\nneg\t"so bad\npos\tit was "fine\nneg\ta, b\n', "a.tsv")
     assert [text for text, _ in rows] == ['"Great" film', '"so bad', 'it was "fine', "a, b"]
     assert "quotes are part of the texts" in printed
+    rows, printed = read('pos\t"so bad\nneg\ta, b\npos\tso "good"\nneg\tso on"\nneg\tfine\n', "a.tsv")  # not two rows
+    assert [text for text, _ in rows] == ['"so bad', "a, b", 'so "good"', 'so on"', "fine"]
+    assert "quotes are part of the texts" in printed
+    assert read('pos\t"so\nbad"\nneg\t"a"\npos\tb\n', "a.tsv", text=1, label=0)[0][0] == ("so\nbad", "pos")
     assert read('text,label\nhe said "yes" to it,1\n')[0] == [('he said "yes" to it', 1)]
 
 
@@ -280,6 +288,8 @@ REFUSED = {
     "tar": (gzip.compress(b"x"), "a.tar.gz", ["*.tar"]),
     "some lines not UTF-8": (b"text\n" + "é\n".encode() * 9 + b"\xe9\n", "a.csv", ["1 line", "line 11", "UTF-8"]),
     "another code page": (b"text\n" + b"\x81\x8d\n" * 7, "a.csv", ["7 lines", "line 2 (", "line 6 (", ") …", "UTF-8"]),
+    "Russian": ("text,label\nочень хорошо,а\nплохо,б\n".encode("cp1251"), "a.csv", ["2 lines", "UTF-8"]),
+    "Chinese": ("text,label\n很好很好很好,1\n太差了太差了,0\n".encode("gb18030"), "a.csv", ["2 lines", "UTF-8"]),
     "bad utf-16": (b"\xff\xfea\x00\x00\xd8b\x00", "a.csv", ["UTF-16"]),
     "broken json": ('[{"text": "a"', "a.json", ["cannot be read", "line 1 column 14"]),
     "deep json": ("[" * 200_000, "a.json", ["cannot be read", "recursion"]),
@@ -292,6 +302,8 @@ REFUSED = {
     "two labels": ('{"text": "a", "label": ["x", "y"]}\n', "a.jsonl", ["row 0", "one label"]),
     "spans": ('{"text": "a", "label": [[0, 1, "x"]]}\n', "a.jsonl", ["row 0", "one label"]),
     "objects for texts": ('{"text": {"a": 1}, "label": "x"}\n', "a.jsonl", ["row 0"]),
+    "two tables": (json.dumps({"train": [{"text": "a", "label": "b"}], "test": [{"text": "c", "label": "d"}]}), "a.json", ["train, test", "one flat table"]),
+    "lists of other lengths": ('{"text": ["a", "b"], "label": ["c"]}', "a.json", ["something other than a string", "row 0"]),
     "numbers only": ("a,b\n1,2\n3,4\n", "a.csv", ["no column has texts", "text="]),
 }  # fmt: skip
 

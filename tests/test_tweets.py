@@ -119,6 +119,10 @@ BAD = {
         'sentiment,message,tweetid\n1,"hello,1\n0,x,2\n2,bye",3\n',
         ["1 row with several rows run together in one message: row 0", "Close"],
     ),
+    "a quote that closes later, other order": (
+        'tweetid,message,sentiment\n700000001,"hello,1\n700000002,x,2\n700000003,bye",0\n',
+        ["1 row with several rows run together in one message: row 0", "Close"],
+    ),
     "what Excel rounds": (
         "sentiment,message,tweetid\n" + "1,x,7.9E+17\n" * 2,
         ["2 rows with a tweetid that Excel has rounded: row 0 ('7.9E+17'), row 1", "original"],

@@ -18,7 +18,7 @@ TEXT_NAMES = "text message tweet sentence content review comment body post docum
 LABEL_NAMES = "label labels sentiment class category target accept intent emotion topic stance polarity".split()
 LABEL_NAMES += "rating score stars".split()
 KNOWN_NAMES = {*TEXT_NAMES, *LABEL_NAMES, "id", "tweetid", "title", "date", "answer"}
-NUMBER = re.compile(r"\s*[+-]?[.,]?\d[\d.,:/ -]*([eE][+-]?\d+)?\s*")  # dates and times as well
+NUMBER = re.compile(r"\s*([+-]?[.,]?\d[\d.,:/ -]*([eE][+-]?\d+)?|(https?://|www\.)\S+)\s*")  # dates and links as well
 NO_HEADER = "no header line, columns are numbered from 0"
 WHOLE_NUMBER = r"-?(0|[1-9]\d{0,17})([.,]0+)?"
 #: Files of another kind than their name says: how they begin, what they are, and the one thing to do.
@@ -84,7 +84,9 @@ def load_texts(path, text=None, label=None):
     label_at = None if label is None else _choose_column(path, table, label, LABEL_NAMES, _likeness_to_labels)
     text_at = _choose_column(path, table, text, TEXT_NAMES, _length_of_texts, label_at)
     if text_at is None:
-        fail(path, f"no column has texts in it; its columns: {', '.join(table.names[:8])}", "Pass one as text=.")
+        nested = any(cell_text(column[0]) is None for column in table.columns)
+        remedy = "Save it as one flat table: a text and a label in each row." if nested else "Pass one as text=."
+        fail(path, f"no column has texts in it; its columns: {', '.join(table.names[:8])}", remedy)
     if label is None:
         label_at = _choose_column(path, table, None, LABEL_NAMES, _likeness_to_labels, text_at)
     texts = _as_texts(path, table.columns[text_at], "a string as the text", "Pass the column of texts as text=.")
@@ -217,13 +219,15 @@ def _read_excel(data):
     import openpyxl  # for pandas.read_excel, an empty text is no text: it would drop rows
     import pandas as pd
 
-    for sheet in openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True).worksheets:
+    sheets = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True).worksheets
+    for sheet in sheets:
         sheet.reset_dimensions()  # some programs write wrong ones
         # An empty text, as pandas writes it, is a string without a value.
         rows = [["" if (c.value, c.data_type) == (None, "inlineStr") else c.value for c in row] for row in sheet]
         cells = pd.DataFrame(zip_longest(*rows), dtype=object).T.dropna(how="all").dropna(how="all", axis=1)
         if not cells.empty:
-            return cells.values.tolist(), None, [f"Excel, sheet {sheet.title!r}"]
+            only, of = ("only ", f" of {len(sheets)}") if len(sheets) > 1 else ("", "")
+            return cells.values.tolist(), None, [f"Excel, {only}sheet {sheet.title!r}{of}"]
     return [], None, []
 
 
@@ -240,21 +244,28 @@ def _decode(path, data):
     except UnicodeDecodeError:
         lines = [(n, line) for n, line in enumerate(data.split(b"\n"), 1) if not line.isascii()]
     wrong = [(n, line) for n, line in lines if line.decode(errors="ignore").encode() != line]
-    if 2 * len(wrong) >= len(lines) and not re.search(rb"[\x81\x8d\x8f\x90\x9d]", data):  # no letters in Windows-1252
+    words, letters = (b"".join(re.findall(rb"[\xa1-\xff]{%d,}" % n, data)) for n in (4, 1))  # Russian, Chinese …
+    western = 2 * len(words) <= len(letters) and not re.search(rb"[\x81\x8d\x8f\x90\x9d]", data)  # not in Windows-1252
+    if 2 * len(wrong) >= len(lines) and western:
         return data.decode("cp1252"), "Windows-1252 (a guess: look at the accented letters)"
     fail_rows(path, wrong, "bytes that are not UTF-8", "Save it again as UTF-8.", "line")
 
 
 def _read_json(path, text):
-    """Return the names and the rows of a list of objects, an object on each line, or columns as pandas writes them."""
+    """Return the names and the rows of a list of objects, an object on each line, or columns of one length."""
     found, at, space = [], 0, re.compile(r"\s*")
     while (at := space.match(text, at).end()) < len(text):
         value, at = json.JSONDecoder().raw_decode(text, at)
         found.append(value)
     if len(found) == 1 and isinstance(found[0], dict):
-        columns = found[0].values()
+        columns = list(found[0].values())
+        tables = [rows for rows in columns if isinstance(rows, list) and any(isinstance(row, dict) for row in rows)]
         if isinstance(found[0].get("data"), list):
             found = found[0]["data"]
+        elif len(tables) == 1 and not {*TEXT_NAMES} & {*found[0]}:  # {"version": 1, "reviews": [{"text": …
+            found = tables[0]
+        elif not tables and all(isinstance(column, list) and len(column) == len(columns[0]) for column in columns):
+            found = [dict(zip(found[0], row)) for row in zip(*columns)]  # {"text": ["a", …
         elif all(isinstance(column, dict) and all(map(str.isdigit, column)) for column in columns):  # {"text": {"0": …
             found = [dict(zip(found[0], row)) for row in zip(*(column.values() for column in columns), strict=True)]
     elif len(found) == 1 and isinstance(found[0], list):
@@ -301,19 +312,20 @@ def _are_texts_and_labels(rows):
 def _parse(text, delimiter, quoting=csv.QUOTE_MINIMAL):
     """Return the rows, what is wrong (a broken quote as str, or a list of uneven rows), and remarks."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, quoting=quoting)
-    rows, lines, start = [], [], 1
+    rows, lines, start, spans = [], [], 1, False
     try:
         for row in reader:
             if row:
                 rows.append(row)
                 lines.append(start)
+            spans |= reader.line_num > start and len(rows[0]) > 1
             start = reader.line_num + 1
         problem = [(line, len(row)) for line, row in zip(lines, rows) if len(row) != len(rows[0])]
     except csv.Error:
         noticed = f" (noticed in line {reader.line_num})" if reader.line_num > start else ""
         problem = f"in line {start}, a quote is not closed, or a quote inside a text is not doubled{noticed}"
         rows = rows or [text.lstrip().partition("\n")[0].split(delimiter)]  # enough to see that it is the delimiter
-    if problem and delimiter == "\t" and quoting != csv.QUOTE_NONE:  # many programs write tabs and never quote
+    if (problem or spans) and delimiter == "\t" and quoting != csv.QUOTE_NONE:  # many programs never quote with tabs
         unquoted, still = _parse(text, delimiter, csv.QUOTE_NONE)
         return (rows, problem) if still else (unquoted, [], "quotes are part of the texts")
     return rows, problem
@@ -354,7 +366,9 @@ def _choose_column(path, table, wanted, usual_names, score, other=None):
 
 
 def _length_of_texts(column):
-    return sum(len(cell) for cell in column if isinstance(cell, str) and not NUMBER.fullmatch(cell))
+    """Return the letters of its different texts: a statement that a form repeats in every row counts once."""
+    different = {cell for cell in column if isinstance(cell, str)}
+    return sum(len(cell) for cell in different if not NUMBER.fullmatch(cell))
 
 
 def _likeness_to_labels(column):

@@ -13,7 +13,7 @@ COLUMNS = ("sentiment", "message", "tweetid")
 #: What retweets add to a text, and links: without these, a tweet and its retweets are the same text.
 RETWEET_OR_LINK = r"^(RT @\w+:\s*)+|http\S*"
 #: The end of a row and the start of the next: in a message, they come from a quote that is not closed.
-SEAM = r"[,;\t|]\d+\r?\n[+-]?[012][,;\t|]"
+SEAM = r"[,;\t|]\d+\r?\n[+-]?[012][,;\t|]|[,;\t|][+-]?[012]\r?\n\d{9,}[,;\t|]"
 
 
 class TweetFileError(TextFileError):
