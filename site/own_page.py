@@ -516,6 +516,7 @@ def is_page(folder):
 
 def quiet():
     """No progress bars, and none of the exporter's remarks on packages that nobody needs here."""
+    import torch  # noqa: F401, which sets the level of its own loggers
     from transformers import logging as transformers_logging
 
     transformers_logging.set_verbosity_error()

@@ -1,6 +1,7 @@
 """A saved classifier as a page: it answers as in Python, says what it cannot do, and shows no text as HTML."""
 
 import json
+import logging
 import random
 import re
 import shutil
@@ -238,6 +239,13 @@ def test_no_folder_of_somebody_else_is_replaced(tmp_path, capsys):
     (tmp_path / "new" / "old.txt").touch()
     own_page.main([f"{tmp_path / 'mine'}/", "--build", "--to", str(tmp_path / "new")])  # its own page it replaces
     assert not (tmp_path / "new" / "old.txt").exists() and "new: " in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_exporters_remarks_on_other_packages_are_not_shown():
+    code = "import logging, own_page; own_page.quiet(); import torch.onnx; print(logging.getLogger('torch.onnx').level)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT / "site", capture_output=True, text=True, check=True)
+    assert int(done.stdout) == logging.ERROR
 
 
 # --- in a browser ------------------------------------------------------------------------------------------
