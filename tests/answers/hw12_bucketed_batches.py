@@ -39,7 +39,7 @@ def portions(lengths, batch_size, generator, many=25):
 
 
 def not_shuffled_again(lengths, batch_size, generator):
-    """The portions come in random order anyway; within one, batches go from long to short."""
+    """Batches go from long to short in each portion, as the library leaves them."""
     rows, batches = torch.randperm(len(lengths), generator=generator).tolist(), []
     for portion in cut(rows, 40 * batch_size):
         batches += cut(sorted(portion, key=lengths.__getitem__, reverse=True), batch_size)
@@ -152,9 +152,6 @@ RIGHT = {
     "portions of 25 batches": portions,
     "portions of 20 batches": functools.partial(portions, many=20),
     "portions of 50 batches": functools.partial(portions, many=50),
-    "batches not shuffled again": not_shuffled_again,
-    "the library's order": the_librarys,
-    "the library's sampler": the_librarys_sampler,
     "the library's, 50 batches": fifty_batches,
     "numpy, seeded from the generator": with_numpy,
     "random.Random, seeded from the generator": with_python,
@@ -288,8 +285,20 @@ def drops(lengths, batch_size, generator):
     return [rows for rows in portions(lengths, batch_size, generator) if len(rows) == batch_size]
 
 
+def nothing_for_few_rows(lengths, batch_size, generator):
+    return portions(lengths, batch_size, generator) if len(lengths) >= batch_size else []
+
+
 def drops_in_portions(lengths, batch_size, generator):
     return [rows for rows in each_portion_cut(lengths, batch_size, generator) if len(rows) == batch_size]
+
+
+def drops_a_small_portion(lengths, batch_size, generator):
+    """Portions of 25 batches; what is left after the last of them never comes."""
+    rows, step = torch.randperm(len(lengths), generator=generator).tolist(), 25 * batch_size
+    starts = range(0, max(1, len(rows) - step + 1), step)
+    ordered = [row for start in starts for row in sorted(rows[start : start + step], key=lengths.__getitem__)]
+    return shuffled(cut(ordered, batch_size), generator)
 
 
 def fills(lengths, batch_size, generator):
@@ -345,6 +354,20 @@ def noise_sorted(lengths, batch_size, generator):
     return cut((torch.tensor(lengths) + noise).argsort().tolist(), batch_size)
 
 
+def up_and_down(lengths, batch_size, generator):
+    rows, ordered = torch.randperm(len(lengths), generator=generator).tolist(), []
+    for n, portion in enumerate(cut(rows, 25 * batch_size)):
+        ordered += sorted(portion, key=lengths.__getitem__, reverse=n % 2 == 1)
+    return cut(ordered, batch_size)
+
+
+def two_starts(lengths, batch_size, generator):
+    """Sorted rows, cut with or without a shift of half a batch: each draw is one of two sets of batches."""
+    rows = sorted_rows(lengths, batch_size, generator)
+    start = torch.randint(2, (), generator=generator).item() * batch_size // 2
+    return shuffled(cut(rows[start:] + rows[:start], batch_size), generator)
+
+
 def grouped_then_mixed(lengths, batch_size, generator):
     """Batches of similar lengths are shuffled row by row afterwards."""
     rows = [row for batch in portions(lengths, batch_size, generator) for row in batch]
@@ -396,7 +419,9 @@ WRONG = {
     "lengths": ("lengths-not-rows", lengths_cut),
     "sorts the list it was given": ("input-changed", sorts_lengths),
     "no small batch": ("dropped-last-batch", drops),
-    "a small batch of each portion dropped": ("dropped-last-batch", drops_in_portions),
+    "a small batch of each portion dropped": ("rows-left-out", drops_in_portions),
+    "nothing for fewer rows than a batch": ("dropped-last-batch", nothing_for_few_rows),
+    "the last portion never comes": ("rows-left-out", drops_a_small_portion),
     "the last row never comes": ("rows-left-out", one_missing),
     "no batches": ("rows-left-out", lambda lengths, batch_size, generator: []),
     "filled up": ("filled-up", fills),
@@ -439,6 +464,11 @@ WRONG = {
     "from short to long": ("same-order", from_short_to_long),
     "from long to short": ("same-order", from_long_to_short),
     "noise, from short to long": ("same-order", noise_sorted),
+    "batches not shuffled again": ("same-order", not_shuffled_again),
+    "the library's order": ("same-order", the_librarys),
+    "the library's sampler": ("same-order", the_librarys_sampler),
+    "portions in turn up and down": ("same-order", up_and_down),
+    "one of two starts in sorted rows": ("few-different-epochs or same-batches", two_starts),
     "rows in random order": (
         "not-grouped",
         in_order(lambda lengths, size, generator: torch.randperm(len(lengths), generator=generator).tolist()),

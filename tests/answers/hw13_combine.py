@@ -184,6 +184,19 @@ def zero_times_nan(parts):
     return sum(n * mean for n, mean, _ in parts) / total(parts)
 
 
+def is_the_nan(parts):
+    """Works on the homework's example, not on a nan that was computed."""
+    return zero_times_nan([part for part in parts if part[1] is not math.nan])
+
+
+def equal_to_the_empty_part(parts):
+    return zero_times_nan([part for part in parts if part != (0, math.nan, 0)])
+
+
+def without_single_rows(parts):
+    return sum(n * mean for n, mean, _ in parts if n > 1) / sum(n for n, _, _ in parts if n > 1)
+
+
 def pops(parts):
     right = sums(parts)
     while parts:
@@ -252,6 +265,9 @@ WRONG = {
         "nan-counted",
         changed(loss=lambda parts: (lambda t: (t[:, 0] * t[:, 1]).sum() / t[:, 0].sum())(torch.tensor(parts))),
     ),
+    "the nan of the math module": ("nan-counted", changed(loss=is_the_nan)),
+    "the part of the example": ("nan-counted", changed(loss=equal_to_the_empty_part)),
+    "parts of one row left out": ("combined-loss", changed(loss=without_single_rows)),
     "a sum of losses": ("sums-not-means", changed(loss=lambda parts: sum(n * mean for n, mean, _ in filled(parts)))),
     "a sum of means": ("sums-not-means", changed(loss=lambda parts: sum(mean for _, mean, _ in filled(parts)))),
     "a count": ("sums-not-means", changed(accuracy=lambda parts: sum(correct for _, _, correct in parts))),

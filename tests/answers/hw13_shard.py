@@ -211,6 +211,7 @@ WRONG = {
     "a range": ("wrong-type", lambda rows, rank, world: range(rank, rows, world)),
     "an array": ("wrong-type", lambda rows, rank, world: np.arange(rank, rows, world)),
     "a tensor": ("wrong-type", lambda rows, rank, world: torch.arange(rows)[rank::world]),
+    "a list of tensors": ("wrong-type", lambda rows, rank, world: list(torch.arange(rows)[rank::world])),
     "a generator": ("wrong-type", lambda rows, rank, world: (row for row in range(rank, rows, world))),
     "a tuple": ("wrong-type", lambda rows, rank, world: tuple(range(rank, rows, world))),
     "a set": ("wrong-type", lambda rows, rank, world: {*range(rank, rows, world)}),

@@ -9,8 +9,8 @@ from ._engine import Mistake, NotYet, call, describe, explain, homework, require
 
 ROWS, SIZE = 1600, 16  # as many as the course trains on, and its batch size
 LIMIT = 0.0305  # of all positions: 3.0 % when rounded
-#: How many rows, and the batch size: the simplest first, then fewer rows than a batch holds.
-SMALL = [(12, 4), (11, 4), (30, 7), (3, 8), (1, 2), (130, 32), (9, 1)]
+#: How many rows, and the batch size: the simplest first, then fewer rows than a batch holds, many portions and a rest.
+SMALL = [(12, 4), (11, 4), (30, 7), (3, 8), (1, 2), (130, 32), (9, 1), (211, 2)]
 
 
 class Case(NamedTuple):
@@ -28,8 +28,9 @@ def bucketed_batches(bucketed_batches):
     """Check homework 12: every row once, one small batch at most, little padding, and the generator decides the rest.
 
     Any batches will do that have at most 3 % padding on 1,600 lengths spread like the tweets', in batches of 16 (a mean
-    over five draws). Where the small batch comes does not matter, nor what draws the random numbers, if its seed is drawn
-    from the generator; numpy's integers count as int. Not tried: no rows at all, a batch size below 1.
+    over five draws), and whose lengths come in no fixed pattern. Where the small batch comes does not matter, nor what
+    draws the random numbers, if its seed is drawn from the generator; numpy's integers count as int. Not tried: no rows
+    at all, a batch size below 1.
 
     Parameters
     ----------
@@ -105,7 +106,9 @@ def _call(bucketed_batches, case, generator):
 
     lengths, called = list(case.lengths), "bucketed_batches(lengths, batch_size, generator)"
     result = call(bucketed_batches, lengths, case.size, generator)
-    result = list(require_type(result, list, called, "a list of lists of int"))
+    if len(require_type(result, list, called, "a list of lists of int")) > 100_000:
+        raise NotYet("batch-sizes", f"{case}, it returned a list of {len(result):,}.")
+    result = list(result)
 
     def is_row(thing):
         return isinstance(thing, (int, np.integer)) and not isinstance(thing, bool)
@@ -198,7 +201,7 @@ MISTAKES = [
     Mistake(
         "dropped-last-batch",
         _holds(_some, lambda case, sizes: _all_full(case, sizes) and len(sizes) == len(case.lengths) // case.size),
-        "all of them full, and the rows that are left over in none",
+        "the rows that are left over after the full batches are in none",
     ),
     Mistake(
         "filled-up",
@@ -263,16 +266,22 @@ def _follows_its_generator(batches, case, chance):
     if not seed_kept and batches(generator) == draws[1]:
         saw = "your function set the generator's seed, and then one call with it gave the same batches as the next."
         raise NotYet("reseeds-the-generator", f"{case}, {saw}")
-    if any(one == other for one, other in itertools.combinations(draws, 2)):
-        saw = f"of {len(draws)} states of a generator, two gave the same batches in the same order."
-        raise NotYet("few-different-epochs", f"{case}, {saw}")
     _other_batches(case, draws)
+    for one, two in itertools.combinations(draws, 2):
+        if _rows(one) == _rows(two):
+            order = "in the same order" if one == two else "in a different order"
+            saw = f"of {len(draws)} states of a generator, two gave the same batches {order}."
+            raise NotYet("few-different-epochs", f"{case}, {saw}")
     return draws
+
+
+def _rows(draw):
+    return {frozenset(rows) for rows in draw}
 
 
 def _other_batches(case, draws):
     """Raise `NotYet` if nearly all batches hold the same rows with every generator."""
-    made = [{frozenset(rows) for rows in draw} for draw in draws]
+    made = list(map(_rows, draws))
     shared = [len(one & made[0]) / len(made[0]) for one in made[1:]]
     if min(shared) > 0.9:
         lengths = " (no two lengths are equal)" if len({*case.lengths}) == len(case.lengths) else ""
@@ -290,6 +299,9 @@ def _other_order(case, draws):
     if all(each == widths[0] for each in widths):
         saw = f"{case}, the longest rows of the batches were always {_short(widths[0])}, whatever the generator."
         raise NotYet("same-order", saw)
+    if all(statistics.correlation(widths[0], each) > 0.6 for each in widths[1:]):  # shuffled batches: within 0.4 of 0
+        saw = f"{case}, the lengths rose and fell at the same places with every generator."
+        raise NotYet("same-order", f"{saw} Once, the longest rows of the batches were {_short(widths[0])}.")
 
 
 def _short(numbers):

@@ -11,15 +11,15 @@ from typing import NamedTuple
 from ._engine import Mistake, NotYet, call, describe, explain, homework, require_callable, require_type
 
 KEYS = "loss", "accuracy"
-NAN = math.nan  # the mean of no rows
-#: parts, each (rows, mean loss, correct): the simplest first, each new trap after the ones before it.
+#: parts, each (rows, mean loss, correct): the simplest first, each new trap after the ones before it. The mean of no rows
+#: is a new nan each time, as from a tensor: never the object `math.nan`.
 FIXED = [
     [(4, 0.5, 3), (4, 1.5, 1)],  # equally large parts
     [(4, 0.5, 3), (3, 1.25, 1)],
-    [(90, 0.25, 80), (10, 2.5, 1), (50, 1.0, 20)],
+    [(90, 0.25, 80), (1, 2.5, 1), (50, 1.0, 20)],  # a single row
     [(7, 0.75, 0)],  # one process, nothing correct
-    [(3, 0.875, 2), (0, NAN, 0)],  # a process without rows
-    [(0, NAN, 0), (5, 1.75, 5), (0, NAN, 0), (2, 0.0, 2)],
+    [(3, 0.875, 2), (0, float("nan"), 0)],  # a process without rows
+    [(0, float("nan"), 0), (5, 1.75, 5), (0, float("nan"), 0), (2, 0.0, 2)],
 ]
 
 
@@ -79,7 +79,7 @@ def _random_parts(chance, empty):
     """Two to nine parts of different sizes, some without rows."""
     sizes = [chance.randint(1, 400) for _ in range(chance.randint(2, 9))]
     parts = [(rows, chance.uniform(0.05, 3), chance.randint(0, rows)) for rows in sizes]
-    return [(0, NAN, 0) if empty and n and chance.random() < 0.4 else part for n, part in enumerate(parts)]
+    return [(0, float("nan"), 0) if empty and n and chance.random() < 0.4 else part for n, part in enumerate(parts)]
 
 
 def _call(combine, case):
