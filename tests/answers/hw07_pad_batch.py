@@ -297,6 +297,16 @@ def width_of_the_first(rows, pad_id):
     return loop([(ids[:n], label) for ids, label in rows], pad_id)
 
 
+def with_zeros(rows, pad_id):
+    """0 is BERT's padding id, not every tokenizer's."""
+    longest = max(len(ids) for ids, _ in rows)
+    return {
+        "input_ids": torch.tensor([ids + [0] * (longest - len(ids)) for ids, _ in rows]),
+        "attention_mask": torch.tensor([[1] * len(ids) + [0] * (longest - len(ids)) for ids, _ in rows]),
+        "labels": torch.tensor([label for _, label in rows]),
+    }
+
+
 def sep_last(rows, pad_id):
     """The row's last id stands in the last column, too."""
     right = loop(rows, pad_id)
@@ -365,9 +375,10 @@ WRONG = {
     "squeezed": ("one-row-squeezed", remade(lambda batch: {k: v.squeeze() for k, v in batch.items()})),
     "padded on the left": ("padded-on-the-left", on_the_left()),
     "zeros on the left": ("padded-on-the-left", on_the_left(0)),
-    "zeros": ("pad-id-ignored", filled(lambda ids: 0)),
+    "zeros": ("pad-id-ignored", with_zeros),
     "102": ("pad-id-ignored", filled(lambda ids: 102)),
     "-100": ("pad-id-ignored", filled(lambda ids: -100)),
+    "another number in place of 0": ("pad-id-ignored", lambda rows, pad_id: loop(rows, pad_id or 100)),
     "the last id again": ("pad-id-ignored", filled(lambda ids: ids[-1])),
     "sorted by length": ("batch-rows-moved", ordered(lambda row: len(row[0]))),
     "longest first": ("batch-rows-moved", ordered(lambda row: -len(row[0]))),
@@ -383,7 +394,7 @@ WRONG = {
         "batch-shape",
         lambda rows, pad: loop([([i for i in ids if i != pad] or ids, n) for ids, n in rows], pad),
     ),
-    "[SEP] at the end of every row": ("batch-input-ids", sep_last),
+    "[SEP] at the end of every row": ("pad-id-ignored", sep_last),
     "mask inverted": ("mask-inverted", changed(attention_mask=lambda batch: 1 - batch["attention_mask"])),
     "mask of ones": ("mask-all-ones", changed(attention_mask=lambda b: torch.ones_like(b["attention_mask"]))),
     "mask on the left": ("mask-on-the-left", changed(attention_mask=lambda batch: batch["attention_mask"].flip(1))),

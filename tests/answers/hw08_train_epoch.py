@@ -432,6 +432,33 @@ def every_second_batch(model, dataloader, optimizer, schedule):
     return sum(losses) / len(losses)
 
 
+def one_step_in_three(model, dataloader, optimizer, schedule):
+    """Trains on the first of three batches: by chance once an epoch where there are three."""
+    model.train()
+    losses = []
+    for n, (ids, mask, labels) in enumerate(dataloader):
+        loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
+        losses += [loss.item()] * len(labels)
+        if n % 3 == 0:
+            step(model, (ids, mask, labels), optimizer, schedule)
+    return sum(losses) / len(losses)
+
+
+def steps_to_the_loss(model, dataloader, optimizer, schedule):
+    """schedule.step(loss), as for ReduceLROnPlateau."""
+    model.train()
+    losses = []
+    for ids, mask, labels in dataloader:
+        optimizer.zero_grad()
+        loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
+        loss.backward()
+        clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step(loss.detach())
+        losses += [loss.item()] * len(labels)
+    return sum(losses) / len(losses)
+
+
 def no_step(model, dataloader, optimizer, schedule):
     model.train()
     losses = []
@@ -614,6 +641,14 @@ WRONG = {
     "no last batch": ("dropped-last-batch", wrong(batches=lambda loader: list(loader)[:-1])),
     "the first batch": ("one-batch", wrong(batches=lambda loader: list(loader)[:1])),
     "return in the loop": ("one-batch", returns_in_the_loop),
+    "five batches": ("rows-left-out or dropped-last-batch", wrong(batches=lambda loader: list(loader)[:5])),
+    "a step every third batch": ("optimizer-steps", one_step_in_three),
+    "ids and masks swapped": ("other-rows", wrong(loss_of=lambda m, i, k, n: m(k, attention_mask=i, labels=n).loss)),
+    "without the last position": (
+        "other-rows",
+        wrong(loss_of=lambda m, i, k, n: m(i[:, :-1], attention_mask=k[:, :-1], labels=n).loss),
+    ),
+    "the loss as the schedule's step": ("schedule-steps", steps_to_the_loss),
     "no first batch": ("rows-left-out", wrong(batches=lambda loader: list(loader)[1:])),
     "two passes": ("two-passes", two_passes),
     "in evaluation mode": ("dropout-off", wrong(mode=False)),
@@ -627,7 +662,7 @@ WRONG = {
     "an optimizer of its own": ("no-optimizer-step", own_optimizer),
     "the notebook's own optimizer": ("no-optimizer-step", lambda m, data, o, s: plain(m, data, OPTIMIZER, s)),
     "one step behind the loop": ("one-step-an-epoch", step_behind_the_loop),
-    "a step every second batch": ("optimizer-steps or one-step-an-epoch", every_second_batch),
+    "a step every second batch": ("optimizer-steps", every_second_batch),
     "two steps a batch": ("optimizer-steps", wrong(steps=2)),
     "no schedule": ("no-schedule-step", wrong(scheduled="")),
     "the notebook's own schedule": ("no-schedule-step", lambda m, data, o, s: plain(m, data, o, SCHEDULE)),

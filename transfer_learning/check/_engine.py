@@ -191,7 +191,7 @@ def require_callable(answer, name):
     if isinstance(answer, type):
         raise NotYet("not-a-function", f"{name} is the class {answer.__name__}, not a function.")
     if not callable(answer):
-        raise NotYet("not-a-function", f"{name} is {describe(answer)}, a {type(answer).__name__}; it cannot be called.")
+        raise NotYet("not-a-function", f"{name} is {describe(answer)}, {a_type(answer)}; it cannot be called.")
 
 
 def require_type(value, kind, call_text, expected):
@@ -199,9 +199,17 @@ def require_type(value, kind, call_text, expected):
     if value is None or value is Ellipsis:
         raise NotYet("returns-nothing", f"{call_text} returned {value!r}, expected {expected}.")
     if not isinstance(value, kind):
-        found = f"{describe(value)}, a {type(value).__name__}"
+        if inspect.iscoroutine(value):
+            value.close()  # else Python warns that nobody awaited it
+        found = f"{describe(value)}, {a_type(value)}"
         raise NotYet("wrong-type", f"{call_text} returned {found}, expected {expected}.")
     return value
+
+
+def a_type(thing):
+    """The name of a thing's type behind its article: "a list", "an int", "an ndarray"."""
+    name = type(thing).__name__
+    return f"{'an' if name[:1] in 'aeioAEIO' or name == 'ndarray' else 'a'} {name}"
 
 
 def describe(thing, most=80):
@@ -219,14 +227,14 @@ def describe(thing, most=80):
 
 def own_line(error):
     """Say where in the learner's own code an error was raised (", in line 3: x = y"); "" where that is unknown."""
-    at, trace = None, error.__traceback__
+    at, trace = "", error.__traceback__
     while trace:
-        code = trace.tb_frame.f_code
-        if not code.co_filename.startswith(_NOT_THEIRS):
-            at = code.co_filename, trace.tb_lineno
+        file, number = trace.tb_frame.f_code.co_filename, trace.tb_lineno
+        if not file.startswith(_NOT_THEIRS) and not file.endswith(".pyx"):  # compiled code names its source
+            text = linecache.getline(file, number).strip()
+            at = f", in line {number}: {text}" if text else at
         trace = trace.tb_next
-    text = linecache.getline(*at).strip() if at else ""
-    return f", in line {at[1]}: {text}" if text else ""
+    return at
 
 
 #: Files whose lines are not the learner's: Python's, the installed packages', this package's.

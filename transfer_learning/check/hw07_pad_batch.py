@@ -5,7 +5,7 @@ import random
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ._engine import Mistake, NotYet, call, describe, explain, homework, require_callable, require_type
+from ._engine import Mistake, NotYet, a_type, call, describe, explain, homework, require_callable, require_type
 
 KEYS = "input_ids", "attention_mask", "labels"
 CLS, SEP = 101, 102  # BERT's; other cases have others
@@ -94,7 +94,7 @@ def _call(pad_batch, batch):
     for key in KEYS:
         part = result[key]
         if not isinstance(part, torch.Tensor):
-            raise NotYet("not-a-tensor", f"{called} gave {key} as {describe(part)}, a {type(part).__name__}.")
+            raise NotYet("not-a-tensor", f"{called} gave {key} as {describe(part)}, {a_type(part)}.")
         if part.dtype != torch.long:
             raise NotYet("batch-not-long", f"{called} gave {key} the dtype {part.dtype}.")
     return {key: result[key].detach().cpu().tolist() for key in KEYS}
@@ -141,11 +141,17 @@ def _id_mistakes(batch, got):
     if shape == (len(batch.rows), batch.longest):
         short = [row for row, ids in zip(got, batch.ids) if len(ids) < batch.longest]
         fills |= {row[end] for row in short for end in (0, -1)}
-    for slug, left in ("pad-id-ignored", False), ("padded-on-the-left", True):
-        for fill in fills:
-            yield Mistake(slug, lambda b, f=fill, left=left: [_pad(ids, b.longest, f, left) for ids in b.ids])
-        yield Mistake(slug, lambda b, left=left: [_pad(ids, b.longest, ids[-1], left) for ids in b.ids])
+    yield Mistake("pad-id-ignored", lambda b: lambda value: _texts_right(b, value))
+    for fill in fills:
+        yield Mistake("padded-on-the-left", lambda b, f=fill: [_pad(ids, b.longest, f, left=True) for ids in b.ids])
+    yield Mistake("padded-on-the-left", lambda b: [_pad(ids, b.longest, ids[-1], left=True) for ids in b.ids])
     yield Mistake("batch-rows-moved", lambda b: lambda value: sorted(value) == sorted(_right_ids(b)))
+
+
+def _texts_right(batch, value):
+    """Does every row begin with its own ids, whatever comes after them?"""
+    whole = _shape(value) == (len(batch.rows), batch.longest)
+    return whole and all(row[: len(ids)] == ids for row, ids in zip(value, batch.ids))
 
 
 def _mask_mistakes(batch, got):

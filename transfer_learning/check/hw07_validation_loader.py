@@ -5,7 +5,17 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 
-from ._engine import NotYet, _PrintedTooMuch, _Stopped, describe, homework, own_line, preserve_rng_state, untimed
+from ._engine import (
+    NotYet,
+    _PrintedTooMuch,
+    _running,
+    _Stopped,
+    describe,
+    homework,
+    own_line,
+    preserve_rng_state,
+    untimed,
+)
 
 NAMES = "input_ids", "attention_mask", "labels"
 
@@ -76,6 +86,7 @@ def _generators(loader):
 def _pass(loader, dataset, n):
     """Return the batches of one pass, and whether it ended within twice the n rows that there are."""
     batches, rows = [], 0
+    _running[:] = ["a pass over val_dataloader"]
     try:
         for batch in loader:
             if rows > 2 * n:
@@ -91,6 +102,8 @@ def _pass(loader, dataset, n):
         cause = describe(error) if "worker process" not in describe(error) else str(error).strip().splitlines()[-1]
         source = "" if loader.dataset is dataset else f" Its data set is a {type(loader.dataset).__name__}."
         raise NotYet("loader-raises", f"a pass over val_dataloader raised {cause}{own_line(error)}.{source}") from None
+    finally:
+        _running.clear()
 
 
 def _require_tensors(batch):
