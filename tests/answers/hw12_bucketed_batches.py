@@ -39,7 +39,7 @@ def portions(lengths, batch_size, generator, many=25):
 
 
 def not_shuffled_again(lengths, batch_size, generator):
-    """Batches go from long to short in each portion, as the library leaves them."""
+    """The portions come in random order anyway; within one, batches go from long to short."""
     rows, batches = torch.randperm(len(lengths), generator=generator).tolist(), []
     for portion in cut(rows, 40 * batch_size):
         batches += cut(sorted(portion, key=lengths.__getitem__, reverse=True), batch_size)
@@ -148,11 +148,22 @@ class Bucketer:
         return portions(lengths, batch_size, generator)
 
 
+def up_and_down(lengths, batch_size, generator):
+    rows, ordered = torch.randperm(len(lengths), generator=generator).tolist(), []
+    for n, portion in enumerate(cut(rows, 25 * batch_size)):
+        ordered += sorted(portion, key=lengths.__getitem__, reverse=n % 2 == 1)
+    return cut(ordered, batch_size)
+
+
 RIGHT = {
     "portions of 25 batches": portions,
     "portions of 20 batches": functools.partial(portions, many=20),
     "portions of 50 batches": functools.partial(portions, many=50),
+    "batches not shuffled again": not_shuffled_again,
+    "the library's order": the_librarys,
+    "the library's sampler": the_librarys_sampler,
     "the library's, 50 batches": fifty_batches,
+    "portions in turn up and down": up_and_down,
     "numpy, seeded from the generator": with_numpy,
     "random.Random, seeded from the generator": with_python,
     "noise on the lengths": with_noise,
@@ -354,13 +365,6 @@ def noise_sorted(lengths, batch_size, generator):
     return cut((torch.tensor(lengths) + noise).argsort().tolist(), batch_size)
 
 
-def up_and_down(lengths, batch_size, generator):
-    rows, ordered = torch.randperm(len(lengths), generator=generator).tolist(), []
-    for n, portion in enumerate(cut(rows, 25 * batch_size)):
-        ordered += sorted(portion, key=lengths.__getitem__, reverse=n % 2 == 1)
-    return cut(ordered, batch_size)
-
-
 def two_starts(lengths, batch_size, generator):
     """Sorted rows, cut with or without a shift of half a batch: each draw is one of two sets of batches."""
     rows = sorted_rows(lengths, batch_size, generator)
@@ -464,10 +468,6 @@ WRONG = {
     "from short to long": ("same-order", from_short_to_long),
     "from long to short": ("same-order", from_long_to_short),
     "noise, from short to long": ("same-order", noise_sorted),
-    "batches not shuffled again": ("same-order", not_shuffled_again),
-    "the library's order": ("same-order", the_librarys),
-    "the library's sampler": ("same-order", the_librarys_sampler),
-    "portions in turn up and down": ("same-order", up_and_down),
     "one of two starts in sorted rows": ("few-different-epochs or same-batches", two_starts),
     "rows in random order": (
         "not-grouped",
