@@ -323,6 +323,13 @@ def test_a_decorated_answer_is_told_its_own_line():
     assert not_yet.misconception == "raises" and "return model.no_such_layer(text)" in not_yet.saw
 
 
+def test_an_error_in_compiled_code_is_told_the_learners_line():
+    def three_way_split(df, seed):
+        return df.iloc[[np.arange(3), np.arange(3)]], df, df
+
+    assert "return df.iloc[[" in verdict(ANSWERS["hw06"], three_way_split).saw
+
+
 def test_a_method_that_is_gone_from_transformers_is_said_to_be_gone():
     def encode_all(messages, tokenizer):
         return tokenizer.batch_encode_plus(messages)["input_ids"]

@@ -322,6 +322,7 @@ WRONG = {
         "padded-other-ids",
         lambda sequences, n, pad, sep: loop([[i if i < 30522 else 100 for i in s] for s in sequences], n, pad, sep),
     ),
+    "numbers below 0 become 0": ("padded-other-ids", changed(lambda ids, mask: (ids.clamp(min=0), mask))),
     "pad_id taken out of the text": (
         "padded-other-ids",
         lambda sequences, n, pad, sep: loop([[i for i in s if i != pad or i == sep] for s in sequences], n, pad, sep),

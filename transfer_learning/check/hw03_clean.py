@@ -1,21 +1,22 @@
 """Homework 03: clean text, duplicates once, classes from 0 to 3."""
 
 import difflib
-import html
 import random
 import unicodedata
 from collections import Counter
+from html import escape, unescape
 from numbers import Integral
 from types import SimpleNamespace
 
 from ..tweets import python_strings
-from ._engine import Mistake, NotYet, call, describe, explain, homework, require_callable, require_type, untimed
+from ._engine import Mistake, NotYet, a_type, call, describe, explain, homework, require_callable, require_type, untimed
 
 PLAIN = ["Warmer", "Hoax", "Sea rises", "Rain"]
 NINO = "El Niño is back… https://t.co/a1B2c3D4e5"
 LINES = "R&D at AT&T,  <3 for the reef 🔥 #climate\nSecond line\r\nThird,\twith a\xa0space"
 QUOTES = "It's “cold” in SÃO PAULO – so much for warming! £5 says it’s a hoax"
-CLEAN = [f"RT @sea_owl: {NINO}", " Cafe\u0301 ", LINES, QUOTES, "½ m² of ﬁre™, ＨＯＴ!", "\ufeffÅ"]
+CLEAN = [f"RT @sea_owl: {NINO}", " Cafe\u0301 ", LINES, QUOTES, "½ m² of ﬁre™, ＨＯＴ! 5%20m", "\ufeffÅ"]
+CLEAN += [f"Wow! {QUOTES}. {QUOTES}!"]  # more than the 140 characters of a tweet
 ALIKE = [NINO, f"RT @sea_owl: {NINO}", NINO.upper(), f" {NINO}  ", NINO[:-1]]  # and still five texts, as are these
 ALIKE += [*map(NINO.replace, "ññ", ("n", "n\u0303")), QUOTES, QUOTES.translate(str.maketrans("“”’", '""\''))]
 ENTITIES = [
@@ -27,6 +28,7 @@ ENTITIES = [
 DAMAGED = ["Too hot for the café…", "It’s 30 € for a fan", "Fire season 🔥 in Málaga", "They call it “weather” — again"]
 # in the last one the closing quote went through Windows-1252 twice and is lost for good, the opening one is not
 MIXED = ["It’s hot in MÃ¡laga 🔥", "“Hot”, itâ€™s hot", "Ã¢â‚¬Å“HoaxÃ¢â‚¬ï¿½, says a man with an egg for a face"]
+LIKE = 0.6  # how similar two messages are, at least, when one is taken for a changed form of the other
 WORDS = 'sea ice R&D <3 it\'s "so-called" Zürich Niño façade naïve 30€ hot… – fire🔥 SUMMER #heat @owl £5 ’tis'.split()
 
 
@@ -80,7 +82,7 @@ def _frames(chance):
         raws = []
         for number in range(25):  # texts nobody has seen, each up to four times in different noise
             text = " ".join([*chance.sample(WORDS, 6), f"{number}x{chance.randrange(10**6)}"])
-            spellings = text, html.escape(text)
+            spellings = text, escape(text)
             raws += [_damage(chance.choice(spellings), chance.randrange(3)) for _ in range(chance.randint(1, 4))]
         chance.shuffle(raws)
         frames += [_frame(raws, chance.choices(classes, k=len(raws)), chance.sample(range(10**6), len(raws)))] * 2
@@ -95,7 +97,7 @@ def _frame(raws, sentiments, index=None):
     python_strings()
     tweetids = random.SystemRandom().sample(range(10**5, 10**6), len(raws))
     df = pd.DataFrame({"sentiment": sentiments, "message": raws, "tweetid": tweetids}, index=index)
-    texts = [ftfy.fix_encoding(html.unescape(raw)) for raw in raws]
+    texts = [ftfy.fix_encoding(unescape(raw)) for raw in raws]
     rows = {"raws": raws, "texts": texts, "sentiments": sentiments, "mend": ftfy.fix_encoding}
     return SimpleNamespace(df=df, **rows, wanted=_once(texts, texts), kept=_once(texts, sentiments))
 
@@ -119,29 +121,42 @@ def _call(clean, frame):
     df = frame.df.copy()
     out = require_type(call(clean, df), type(df), "clean(df)", "a DataFrame")
     if not df.equals(frame.df):
-        raise NotYet("input-changed", f"df itself was changed; its columns are now {describe(list(df.columns))}.")
+        saw = f"columns are now {describe(list(df.columns))}"
+        if list(df.columns) == list(frame.df):
+            same = df.index.equals(frame.df.index)
+            saw = "values or dtypes are no longer the same" if same else f"index is now {describe(list(df.index))}"
+        raise NotYet("input-changed", f"df itself was changed; its {saw}.")
     if wrong := [name for name in ("message", "label") if (columns := list(out.columns)).count(name) != 1]:
-        raise NotYet("column-missing", f"{columns.count(wrong[0])} of your columns {columns} are called {wrong[0]!r}.")
+        raise NotYet(
+            "column-missing", f"of your columns {columns}, {columns.count(wrong[0]) or 'none'} are called {wrong[0]!r}."
+        )
     return out
 
 
 def _right_texts(frame, messages):
     for message in [message for message in messages if not isinstance(message, str) or message not in frame.texts]:
         if not isinstance(message, str):
-            raise NotYet("wrong-type", f"one message is {describe(message)}, a {type(message).__name__}.")
-        for slug, mend in ("entities-left", html.unescape), ("mojibake-left", frame.mend):
+            raise NotYet("wrong-type", f"one message is {describe(message)}, {a_type(message)}.")
+        for slug, mend in ("entities-left", unescape), ("mojibake-left", frame.mend):
             if frame.raws != frame.texts and mend(message) != message:
                 raise NotYet(slug, f"one of your messages is not clean yet: {message!r:.160}.")
-        (raw,) = difflib.get_close_matches(message[:200], frame.raws, 1, cutoff=0)
+        like, raw = max((_like(message, raw, text), raw) for raw, text in zip(frame.raws, frame.texts))
         same = unicodedata.normalize("NFC", raw) == unicodedata.normalize("NFC", message)
         held, got = map(ascii if same else repr, (raw, message))
-        raise NotYet("text-changed", f"one of your messages is {got:.160}; the most similar one in df is {held:.160}.")
+        slug = "text-changed" if like > LIKE else "text-not-in-df"
+        raise NotYet(slug, f"one of your messages is {got:.160}; the most similar one in df is {held:.160}.")
+
+
+def _like(message, *texts):
+    """How similar a message is to the most similar of these texts, case aside: from 0 to 1."""
+    message = message[:200].casefold()
+    return max(difflib.SequenceMatcher(None, text.casefold(), message).ratio() for text in texts)
 
 
 ROWS = [
     Mistake("last-copy-kept", lambda frame: _once(frame.texts, frame.texts, "last")),
     Mistake("copies-before-cleaning", lambda frame: _once(frame.raws, frame.texts)),
-    Mistake("copies-before-cleaning", lambda frame: _once([*map(html.unescape, frame.raws)], frame.texts)),
+    Mistake("copies-before-cleaning", lambda frame: _once([*map(unescape, frame.raws)], frame.texts)),
 ]
 
 
@@ -171,15 +186,21 @@ LABELS = [
     *(Mistake("classes-seen-alone", lambda f, k=k: [sorted({*vars(f)[k]}).index(n) for n in f.kept]) for k in SEEN),
     *(Mistake("classes-seen-alone", lambda f, k=k: [n - min(vars(f)[k]) for n in f.kept]) for k in SEEN),
     Mistake("last-copy-kept", lambda frame: [n + 1 for n in dict(zip(frame.texts, frame.sentiments)).values()]),
+    Mistake("last-copy-kept", lambda frame: lambda labels: {*zip(frame.wanted, labels)} <= _of_copies(frame)),
     Mistake("label-of-another-row", lambda frame: [n + 1 for n in frame.sentiments[: len(frame.kept)]]),
 ]
+
+
+def _of_copies(frame):
+    """Every text with the label of any of its copies."""
+    return {(text, sentiment + 1) for text, sentiment in zip(frame.texts, frame.sentiments)}
 
 
 def _right_labels(seen):
     mistake = explain(seen, LABELS)
     for frame, labels in seen:
         if bad := [label for label in labels if not isinstance(label, Integral) or isinstance(label, bool)]:
-            raise NotYet("label-not-whole", f"one label is {describe(bad[0])}, a {type(bad[0]).__name__}.")
+            raise NotYet("label-not-whole", f"one label is {describe(bad[0])}, {a_type(bad[0])}.")
         if labels != [sentiment + 1 for sentiment in frame.kept]:
             pairs = [f"{sentiment} → {label}" for sentiment, label in sorted({*zip(frame.kept, map(int, labels))})]
             saw = f"sentiment → label: {', '.join(pairs[:9])}; df held the sentiments {sorted(set(frame.sentiments))}."

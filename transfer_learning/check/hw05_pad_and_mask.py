@@ -16,6 +16,7 @@ FIXED = [
     ([[CLS, 11, SEP, 12, 13, SEP], [CLS, 21, SEP, 22, 23, 24, 25, SEP]], 7, 0, SEP),  # pairs of texts
     ([[0, 713, 16, 2], [0, 713, 16, 10, 7728, 32, 2]], 5, 1, 2),  # RoBERTa's ids
     ([[CLS, 0, 7592, 0, SEP], [CLS, 7592, 2088, 999, 0, 0, 0, SEP], [CLS, SEP]], 6, 0, SEP),  # [PAD] inside a text
+    ([[CLS, 7592, SEP], [CLS, *range(11, 17), SEP]], 6, -100, SEP),  # labels are padded with such a number
     ([[50256, 11, 50256], [50256, 21, 22, 23, 24, 50256]], 4, 50256, 50256),  # GPT-2 pads with its end of text
 ]
 
@@ -57,7 +58,7 @@ def pad_and_mask(pad_and_mask):
         if [ids for ids, _ in given] != [ids for ids, _ in wanted]:
             raise NotYet("rows-moved", "the rows of input_ids came in a different order from the sequences.")
     for part, name, right in (0, "ids", _right_ids), (1, "mask", _right_mask):
-        seen = [(row, got) for batch, pair in zip(rows, given) for row, got in zip(batch, pair[part])]
+        seen = [(row, got) for batch, pair in zip(rows, given) for row, got in zip(batch, pair[part], strict=True)]
         if wrong := [(row, got) for row, got in seen if got != right(row)]:
             row, got = wrong[0]
             mistake = explain(seen, _id_mistakes(row, got) if name == "ids" else MASKS)
@@ -157,6 +158,7 @@ MASKS = [
     Mistake("mask-padded-in-front", lambda row: _right_mask(row)[::-1]),
     _from_ids(lambda ids, k, row: ids[k] != row.pad_id),
     _from_ids(lambda ids, k, row: ids[k] > 0),
+    _from_ids(lambda ids, k, row: ids[k] != 0),
     _from_ids(lambda ids, k, row: row.pad_id not in ids[: k + 1]),  # up to the first padding id
     _from_ids(lambda ids, k, row: any(token != row.pad_id for token in ids[k:])),  # up to the last other id
     _from_ids(lambda ids, k, row: row.sep_id not in ids[:k]),  # up to the first [SEP]

@@ -6,10 +6,10 @@ import string
 import time
 
 from ..tweets import RETWEET_OR_LINK, python_strings
-from ._engine import Mistake, NotYet, call, explain, homework, require_callable, require_type, untimed
+from ._engine import Mistake, NotYet, call, describe, explain, homework, require_callable, require_type, untimed
 
 RETWEETS, LINKS = RETWEET_OR_LINK.split("|")
-PARTS, COLUMNS = ("train", "val", "test"), ["tweetid", "sentiment", "message"]
+PARTS, COLUMNS = ("train", "val", "test"), ["sentiment", "message", "tweetid"]  # as in the file
 WORDS = "ice sea coal wind storm flood river forest summer winter carbon ocean science report city farmer".split()
 SITES = "https://t.co/", "http://bit.ly/", "https://www.example.org/2017/03/a-b.html?id="
 #: How a copy may differ from its text, the plainest first; a copy in the last form has another class.
@@ -74,6 +74,7 @@ def three_way_split(three_way_split):
         val, test, every = ([round(100 * (part == kind).mean()) for kind in range(-1, 3)] for part in parts)
         saw = f"with seed {seed}, the classes -1, 0, 1, 2 are {val} % of val, {test} % of test and {every} % of df."
         raise NotYet("classes-out-of-proportion", saw)
+    _split(three_way_split, df[:-1], 0)  # it may not remember the rows of the first call
     _with_another_index(three_way_split, tweets, chance.sample(range(2 * len(df)), len(df)))
     return f"{len(df)} tweets, several seeds: each row in one set, about 80/10/10, classes in proportion, duplicates together."
 
@@ -109,19 +110,22 @@ def _split(three_way_split, df, seed):
     parts = require_type(call(three_way_split, given, seed), (tuple, list), called, "train, val and test, DataFrames")
     if len(parts) != 3:
         raise NotYet("not-three-parts", f"{called} returned {len(parts)} things, expected train, val and test.")
-    where, known = [-1] * len(df), {row[0]: (n, row) for n, row in enumerate(df.itertuples(index=False, name=None))}
+    where, known = [-1] * len(df), {row[2]: (n, row) for n, row in enumerate(df.itertuples(index=False, name=None))}
     for k, (name, part) in enumerate(zip(PARTS, parts)):
         require_type(part, type(df), f"{called}, as {name},", "a DataFrame")
-        if lost := [column for column in COLUMNS if column not in part]:
-            raise NotYet("columns-lost", f"{called} gave {name} without the column {lost[0]!r}.")
+        if wrong := [column for column in COLUMNS if list(part).count(column) != 1]:
+            saw = (
+                f"{list(part).count(wrong[0]) or 'none'} of the columns {describe(list(part))} are called {wrong[0]!r}."
+            )
+            raise NotYet("columns-lost", f"{called}, as {name}: {saw}")
         for row in part[COLUMNS].itertuples(index=False, name=None):
-            n, before = known.get(row[0], (None, None))
+            n, before = known.get(row[2], (None, None))
             if n is None:
-                raise NotYet("rows-not-in-df", f"{name} has a row with tweetid {row[0]!r}, which df does not have.")
+                raise NotYet("rows-not-in-df", f"{name} has a row with tweetid {row[2]!r}, which df does not have.")
             if row != before:
                 raise NotYet("rows-not-as-they-were", f"a row that is {before} in df is {row} in {name}.")
             if where[n] >= 0:
-                raise NotYet("row-twice", f"{called} put tweet {row[0]} into {PARTS[where[n]]} and into {name}.")
+                raise NotYet("row-twice", f"{called} put tweet {row[2]} into {PARTS[where[n]]} and into {name}.")
             where[n] = k
     if not given.equals(df):
         what = "columns" if list(given) != list(df) else "values" if given.index.equals(df.index) else "index"
@@ -141,7 +145,8 @@ def _together(tweets, splits):
     slug = mistake.slug if mistake else "copies-apart"
     if (where[apart] * where[text][apart]).all():  # neither is in train, which is 0
         slug = "val-and-test-share-texts"
-    row, k = min(zip(*apart.nonzero()), key=lambda pair: tweets["form"][pair[0]])
+    shown = tweets["form"].where(tweets["message"].str.contains("RT @|http") | (slug != "retweets-and-links-apart"), 99)
+    row, k = min(zip(*apart.nonzero()), key=lambda pair: shown[pair[0]])
     rows = [(tweets["message"][n], tweets["sentiment"][n], PARTS[where[n, k]]) for n in (text[row], row)]
     saw = ", ".join(f"{message!r} (class {sentiment}) is in {part}" for message, sentiment, part in rows)
     raise NotYet(slug, f"with seed {splits.columns[k]}, {saw}.")
