@@ -79,7 +79,7 @@ def two_loops(input_ids, tokenizer, probability=0.15, generator=None):
     """Lists and random.random; one row is a batch of one."""
     rows = input_ids.tolist() if input_ids.dim() == 2 else [input_ids.tolist()]
     dice = random.Random(int(torch.randint(2**62, (1,), generator=generator)))
-    never = {tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id}
+    never = set(tokenizer.all_special_ids)
     inputs, labels = [], []
     for row in rows:
         inputs.append([])
@@ -211,7 +211,6 @@ def after(change):
 
 RIGHT = {
     "vectorised": vectorised,
-    "special tokens by name": only_cls_sep_pad,
     "one draw": one_draw,
     "a loop": loop,
     "loops over lists": two_loops,
@@ -322,6 +321,15 @@ def notebooks_tokenizer(input_ids, tokenizer, probability=0.15, generator=None):
     return vectorised(input_ids, TOKENIZER, probability, generator)
 
 
+def one_choice_a_word(input_ids, tokenizer, probability=0.15, generator=None):
+    draws = torch.rand(len(tokenizer), generator=generator)
+    chosen = (draws[input_ids] < probability) & ~special_of(input_ids, tokenizer)
+    how = torch.rand(input_ids.shape, generator=generator)
+    inputs = input_ids.masked_fill(chosen & (how < 0.8), tokenizer.mask_token_id)
+    words = torch.randint(len(tokenizer), input_ids.shape, generator=generator)
+    return torch.where(chosen & (how >= 0.9), words, inputs), input_ids.masked_fill(~chosen, -100)
+
+
 WRONG = {
     "nothing written": ("nothing-yet", ...),
     "the body is empty": ("returns-nothing", lambda *args, **kwargs: None),
@@ -361,6 +369,7 @@ WRONG = {
         after(lambda ids, inputs, labels: (inputs, torch.where(inputs == ids, -100, labels))),
     ),
     "the lesson's own cell": ("special-token-chosen", lessons_cell),
+    "[UNK] and [MASK] are chosen": ("special-token-chosen", only_cls_sep_pad),
     "[PAD] is chosen": ("special-token-chosen", wrong(special=[101, 102])),
     "[SEP] is chosen": ("special-token-chosen", wrong(special=[0, 101])),
     "[CLS] is chosen": ("special-token-chosen", wrong(special=[0, 102])),
@@ -369,7 +378,7 @@ WRONG = {
     "0 written down": (
         "one-tokenizer-only",
         lambda ids, tokenizer, **options: any_ratio(
-            ids, tokenizer, special=[0, tokenizer.cls_token_id, tokenizer.sep_token_id], **options
+            ids, tokenizer, special=[0, *set(tokenizer.all_special_ids) - {tokenizer.pad_token_id}], **options
         ),
     ),
     "words are ids above 103": (
@@ -411,6 +420,10 @@ WRONG = {
         wrong(words=lambda ids, size, g: torch.randint(size, ids.shape[-1:], generator=g).expand(ids.shape)),
     ),
     "words of the batch": ("uneven-random-ids", wrong(words=words_of_the_batch)),
+    "far more ids than there are": (
+        "outside-vocabulary",
+        wrong(words=lambda ids, size, g: torch.randint(2 * size, ids.shape, generator=g)),
+    ),
     "half of the vocabulary": (
         "uneven-random-ids",
         wrong(words=lambda ids, size, g: torch.randint(size // 2, ids.shape, generator=g)),
@@ -449,6 +462,7 @@ WRONG = {
     "one kind a column": ("unequal-chances", wrong(kind_shape=lambda ids: ids.shape[-1:])),
     "a fixed number a row": ("fixed-number", fixed_number(0)),
     "at least one a row": ("fixed-number", fixed_number(1)),
+    "the same word, the same choice": ("all-or-none", one_choice_a_word),
     "numpy": ("generator-ignored", with_numpy),
     "numpy's global state": ("generator-ignored", global_numpy),
     "ignores the generator": ("generator-ignored", wrong(ignores_generator=True)),

@@ -324,6 +324,7 @@ WRONG = {
     "cut at 256": ("cut-text", take(lambda output: output.last_hidden_state[0, 0], truncation=True, max_length=256)),
     "length one": ("another-length", after(lambda vector: torch.nn.functional.normalize(vector, dim=0))),
     "rounded": ("another-vector", after(lambda vector: vector.round(decimals=1))),
+    "rounded to cents": ("another-vector", after(lambda vector: vector.round(decimals=2))),
     "a sum of two layers": ("another-vector", take(lambda output: sum(output.hidden_states[-2:])[0, 0])),
     "padded without a mask": ("another-vector", no_mask),
     "the text upside down": (

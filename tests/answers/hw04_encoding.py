@@ -224,7 +224,7 @@ def empties_the_list(messages, tokenizer):
 
 def strips_in_place(messages, tokenizer):
     for n, message in enumerate(messages):
-        messages[n] = message.lower()
+        messages[n] = message.strip()
     return [tokenizer.encode(message) for message in messages]
 
 
@@ -339,6 +339,16 @@ WRONG = {
     "links shortened": (
         "other-ids",
         with_encode(lambda m, tokenizer: encode_all([text.replace("https://", "") for text in m], tokenizer)),
+    ),
+    "without spaces at the ends": (
+        "other-ids",
+        with_encode(lambda messages, tokenizer: [tokenizer.encode(text.strip()) for text in messages]),
+    ),
+    "words without their spaces": (
+        "other-ids",
+        with_encode(
+            lambda m, tokenizer: [tokenizer(text.split(), is_split_into_words=True)["input_ids"] for text in m]
+        ),
     ),
     "each id once": ("other-ids", with_ids(lambda ids: [list(dict.fromkeys(i)) for i in ids])),
     "all as one pair": ("other-ids", with_encode(lambda m, tokenizer: tokenizer(m, m)["input_ids"])),

@@ -1,5 +1,6 @@
 """Homework 01: BERT's own way to choose masks."""
 
+import copy
 import functools
 import random
 
@@ -34,6 +35,7 @@ def mask_tokens(mask_tokens, tokenizer):
     import torch
 
     require_callable(mask_tokens, "mask_tokens")
+    tokenizer = copy.deepcopy(tokenizer)
     seed = random.SystemRandom().getrandbits(60)
     draw = torch.Generator().manual_seed(seed)
     p = round(0.45 + 0.1 * torch.rand(1, generator=draw).item(), 2)
@@ -56,10 +58,12 @@ def mask_tokens(mask_tokens, tokenizer):
     _right_share(1.0, tokenizer, *_masks(mask_tokens, tokenizer, few[:9], probability=1.0))
     _right_share(0.25, tokenizer, *_masks(mask_tokens, tokenizer, one_word, probability=0.25))
     _right_generators(mask_tokens, tokenizer, few, seed)
-    if len(counts := {chosen(many[0], probability=0.5) for _ in range(10)}) == 1:
-        raise NotYet(
-            "fixed-number", f"with probability=0.5, {counts.pop()} of 90 words were chosen in each of 10 calls."
-        )
+    counts = {chosen(one_word[0, [0, *[1] * 90, 2]], probability=0.5) for _ in range(10)}
+    each = "in each of 10 calls with probability=0.5 and a text that repeats one word 90 times"
+    if counts <= {0, 90}:
+        raise NotYet("all-or-none", f"all 90 words were chosen or none, {each}.")
+    if len(counts) == 1:
+        raise NotYet("fixed-number", f"{counts.pop()} of the 90 words were chosen {each}.")
     _another_tokenizer(mask_tokens, seed, draw)
     return (
         "inputs and labels fit together; no special token is ever chosen; each word is chosen with the probability "
@@ -87,15 +91,16 @@ def _ordinary(tokenizer):
 
 
 def _texts(tokenizer, shape, draw, every=1):
-    """Rows of random words: pieces of long texts, pairs of texts padded on the right or on the left, padding alone."""
+    """Rows of words: pieces of texts, pairs with [UNK] and [MASK], padded on the right or on the left, padding alone."""
     import torch
 
     cls, sep, pad = tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id
+    start = torch.tensor([cls, tokenizer.unk_token_id, tokenizer.mask_token_id])
     words = _ordinary(tokenizer).nonzero()[: 1 - every or None : every, 0]  # every second: without the last
     ids, length = words[torch.randint(len(words), shape, generator=draw)], shape[1]
     for n, end in enumerate(torch.randint(3 * length // 4, length + 1, shape[:1], generator=draw).tolist()):
         if n % 3 == 1:
-            ids[n, 0], ids[n, end // 2], ids[n, end - 1], ids[n, end:] = cls, sep, sep, pad
+            ids[n, :3], ids[n, end // 2], ids[n, end - 1], ids[n, end:] = start, sep, sep, pad
         if n % 6 == 4:
             ids[n] = ids[n].roll(length - end)
     ids[5] = pad
@@ -159,8 +164,8 @@ def _fit(ids, inputs, labels, tokenizer):
         raise NotYet("special-token-chosen", f"{saw}in inputs without one; the first of them is {token}.")
     outside = inputs[(inputs < 0) | (inputs >= size)]
     if outside.numel():
-        # one too many is a slip; far beyond it is another tokenizer's size, or its [MASK]
-        slug = "one-tokenizer-only" if outside.max() > size else "outside-vocabulary"
+        # one too many is a slip; far beyond the small tokenizer's is a larger one's size, or its [MASK]
+        slug = "one-tokenizer-only" if outside.max() > size and size < 100 else "outside-vocabulary"
         raise NotYet(slug, f"inputs hold the id {outside.max()}; this tokenizer's ids are 0 to {size - 1}.")
 
 

@@ -30,7 +30,7 @@ def sentence_vector(sentence_vector, tokenizer, model):
         The learner's ``sentence_vector(text, tokenizer, model)``, a tensor of shape (hidden_size,).
     tokenizer : transformers.PreTrainedTokenizerBase
     model : transformers.PreTrainedModel
-        The encoder that belongs to it, on any device; the learner's function gets a copy.
+        The encoder that belongs to it, on any device; the learner's function gets copies of both.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def sentence_vector(sentence_vector, tokenizer, model):
     require_callable(sentence_vector, "sentence_vector")
     chance = random.SystemRandom()
     with untimed():
-        given = _Trial(sentence_vector, tokenizer, model)
+        given = _Trial(sentence_vector, copy.deepcopy(tokenizer), model)
         size = model.config.hidden_size
         # one narrower than most, and one wider than the learner's: a width that was typed in shows
         small, wide = (
@@ -92,8 +92,8 @@ def _small_pair(tokenizer, model, seed, width):
     small = BertModel(BertConfig(**sizes, initializer_range=0.2, hidden_dropout_prob=0.3))
     last = small.encoder.layer[-1].output.LayerNorm
     with torch.no_grad():
-        last.weight.uniform_(0.05, 0.15)
-        last.bias.normal_(0, 0.05)
+        last.weight.uniform_(0.01, 0.03)
+        last.bias.normal_(0, 0.01)
     return own, small.to(model.device)
 
 
@@ -232,7 +232,7 @@ class _Trial:
                 low, high = (low, k) if _close(self.ask(text[:k]), vector, SAME) else (k, high)
             except NotYet:
                 low = k
-        if text[high:].strip() and _close(vector, self.right(self.tokenizer(text[:high]))):
+        if text[high:].strip() and _close(vector, self.right(self.tokenizer(text[:high])), SAME):
             read, tokens = (len(self.tokenizer(part)["input_ids"]) for part in (text[:high], text))
             of = f"the first {high} of {len(text)} characters ({read} of {tokens} tokens)"
             raise NotYet("cut-text", f"{self.asked(text)} is the vector of {of}.")

@@ -11,7 +11,7 @@ from ._engine import Mistake, NotYet, call, describe, explain, homework, require
 
 MESSAGES = (
     "I think it is going to rain tonight|So: RT @owl: https://t.co/8fbTQ2a the Sea is Rising, Photovoltaics too…|Rain!||"
-    "What stands in for a word, [PAD] or <pad>, nobody reads; hustle & bustle, 15 yes; café 😕 closed|Rain!"
+    "What stands in for a word, [PAD] or <pad>, nobody reads; hustle & bustle, 15 yes; café 😕  closed|  Rain! "
 ).split("|")
 MANY = [7919 * n % 601 + 1 for n in range(601)]
 #: (lengths, keep); None is the default. Where keep names a whole number of messages, binary numbers hold it exactly,
@@ -49,7 +49,7 @@ def encoding(encode_all, shortest_max_len, tokenizer):
     kinds = {
         "your tokenizer": tokenizer,
         "a tokenizer that adds <s> and </s>": _made(rng, "<s> $A </s>", cls_token="<s>", sep_token="</s>"),
-        "a tokenizer that adds only </s>": _made(rng, "$A </s>", eos_token="</s>"),
+        "a tokenizer that adds only </s>": _made(rng, "$A </s>", "Metaspace", eos_token="</s>"),  # spaces count
     }
     first, seen = _copy(tokenizer), []
     for name, kind in kinds.items():
@@ -76,16 +76,17 @@ def _copy(tokenizer):
     return tokenizer
 
 
-def _made(rng, single, **special):
+def _made(rng, single, splits="BertPreTokenizer", **special):
     """A tokenizer that spells letter by letter, with ids drawn at random."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
     special |= {"pad_token": "<pad>", "unk_token": "<unk>"}
-    pieces = [*special.values(), *string.printable.strip(), *(f"##{sign}" for sign in string.printable.strip())]
+    signs = [*string.printable.strip(), "▁"]
+    pieces = [*special.values(), *signs, *(f"##{sign}" for sign in signs)]
     ids = dict(zip(pieces, rng.sample(range(200, 200 + len(pieces)), len(pieces))))
     backend = Tokenizer(models.WordPiece(ids, unk_token="<unk>"))
-    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.pre_tokenizer = getattr(pre_tokenizers, splits)()
     added = [(token, ids[token]) for token in special.values()]
     backend.post_processor = processors.TemplateProcessing(single=single, special_tokens=added)
     return PreTrainedTokenizerFast(tokenizer_object=backend, model_max_length=64, **special)
@@ -99,18 +100,22 @@ def _encoded(encode_all, cases, tokenizer, called):
     names = "model_max_length", "padding_side", "truncation_side", "special_tokens_map"
 
     def state():
-        return [f"messages {given}", f"{len(tokenizer)} tokens", *(f"{n} {getattr(tokenizer, n)}" for n in names)]
+        values = {"messages": given, "len(tokenizer)": len(tokenizer)} | {n: getattr(tokenizer, n) for n in names}
+        return {name: repr(value) for name, value in values.items()}
 
     before = state()
     got = require_type(call(encode_all, given, tokenizer), list, called, "a list of lists of ids")
-    for old, new in zip(before, state()):
-        if old != new:
-            raise NotYet("input-changed", f"{called} changed {old[:90]} to {new[:90]}.")
+    for name, now in state().items():
+        if now != (old := before[name]):
+            same = next((k for k, (a, b) in enumerate(zip(old, now)) if a != b), 0)
+            at = max(0, same - 20)
+            parts = ("…" * (at > 0) + text[at : at + 70] + "…" * (len(text) > at + 70) for text in (old, now))
+            raise NotYet("input-changed", f"{called} changed {name} from {' to '.join(parts)}.")
     if any(not isinstance(i, Integral) for ids in got for i in (ids if isinstance(ids, list) else "?")):
         flat = all(isinstance(i, Integral) for i in got) and got == [i for ids in right for i in ids]
         raise NotYet("flat-list" if flat else "wrong-type", f"{called} gave {describe(got)}, expected lists of int.")
     if len(got) != len(right):
-        raise NotYet("not-one-list-each", f"{called} returned {len(got)} lists for {len(right)} messages.")
+        raise NotYet("not-one-list-each", f"{called} returned a list of {len(got)} for a list of {len(right)}.")
     if got != right and sorted(got) == sorted(right):
         raise NotYet("lists-in-another-order", f"{called} returned the right lists, but not in the messages' order.")
     return got
@@ -153,10 +158,11 @@ def _judge_length(shortest_max_len, lengths, keep):
     if given != lengths:
         raise NotYet("input-changed", f"{called} changed lengths from {describe(lengths)} to {describe(given)}.")
     whole, shorter = (sum(n <= most for n in lengths) / len(lengths) for most in (length, length - 1))
-    saw = f"{called} returned {length}: {whole:.1%} of the messages stay whole"
+    least = f"{100 * share:.4g}%{'' if keep else ', the default'}"
+    saw = f"{called} returned {length}: {100 * whole:.4g}% of the messages stay whole"
     if whole < share or shorter >= share:
         if keep and len({describe(call(shortest_max_len, [*MANY], keep=other)) for other in (0.25, 0.5, 0.75)}) == 1:
             raise NotYet("keep-ignored", f"{saw}; and for 601 lengths, keep=0.25, 0.5 and 0.75 gave the same.")
         if whole < share:
-            raise NotYet("cuts-too-many", f"{saw}, fewer than {share:.1%}.")
-        raise NotYet("longer-than-needed", f"{saw}; a smaller length would also leave {share:.1%} whole.")
+            raise NotYet("cuts-too-many", f"{saw}, fewer than {least}.")
+        raise NotYet("longer-than-needed", f"{saw}; a smaller length would also keep at least {least}.")
