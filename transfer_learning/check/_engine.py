@@ -222,7 +222,7 @@ def describe(thing, most=80):
         text = ""
     if isinstance(thing, BaseException):
         return f"{kind}: {text}" if text else kind
-    return text or f"a {kind}"
+    return text or a_type(thing)
 
 
 def own_line(error):

@@ -4,7 +4,7 @@ import math
 import random
 from typing import NamedTuple
 
-from ._engine import Mistake, NotYet, call, describe, explain, homework, require_callable, require_type, untimed
+from ._engine import Mistake, NotYet, a_type, call, describe, explain, homework, require_callable, require_type, untimed
 
 #: How many rows and classes, how many of the rows have no label, and n: the simplest first.
 SIZES = [(10, 4, 10, 5), (12, 4, 7, 3), (9, 3, 5, 5), (30, 5, 17, 8), (8, 4, 3, 6), (40, 2, 25, 12), (300, 4, 200, 35)]
@@ -77,7 +77,7 @@ def _call(most_uncertain, case):
     given = list(result)
     for number in given:
         if isinstance(number, bool) or not isinstance(number, (int, np.integer)):
-            saw = f"{_called(case)} returned a list with {describe(number)}, a {type(number).__name__}."
+            saw = f"{_called(case)} returned a list with {describe(number)}, {a_type(number)}."
             raise NotYet("not-row-numbers", saw)
     same = isinstance(unlabelled, list) and unlabelled == case.unlabelled
     if not same or not np.array_equal(probabilities, np.array(case.shares)):
@@ -102,7 +102,7 @@ def _right_rows(seen):
     with untimed():
         mistake = explain(seen, MISTAKES)
     if mistake:
-        raise NotYet(mistake.slug, f"{came}: {mistake.saw}.{_margins(case, value)}")
+        raise NotYet(mistake.slug, f"{came}: {mistake.saw}.{_margins(case, value, case.right())}")
     for case, value in wrong:  # what is plainly so, in whichever call
         came = f"{_asked(case)}, your function returned {_short(value)}"
         if strangers := [row for row in value if row not in case.unlabelled]:
@@ -110,11 +110,13 @@ def _right_rows(seen):
         if len(set(value)) < len(value):
             raise NotYet("row-twice", f"{came}, with a row more than once.")
         if len(value) != len(case.right()):
-            saw = f"{came}: {len(value)} rows, expected {len(case.right())}."
+            saw = f"{came}: {len(value)} row{'s' * (len(value) != 1)}, expected {len(case.right())}."
             raise NotYet("wrong-number-of-rows", saw)
-    case, value = wrong[0]
+    alike = _takes(Case.margin, ordered=False)
+    case, value = next(pair for pair in wrong if not alike(pair[0])(pair[1]))  # not a call where just the order differs
     saw = f"{_asked(case)}, your function returned {_short(value)}, expected {_short(case.right())}."
-    raise NotYet("other-rows", f"{saw}{_margins(case, value)}")
+    rest = [row for row in value if row not in case.right()], [row for row in case.right() if row not in value]
+    raise NotYet("other-rows", f"{saw}{_margins(case, *rest)}")
 
 
 def _called(case):
@@ -126,9 +128,9 @@ def _asked(case):
     return f"with {rows} rows of {classes} classes, unlabelled={_short(case.unlabelled)} and n={case.n}"
 
 
-def _margins(case, value):
+def _margins(case, value, right):
     """The first row that differs, and its probabilities."""
-    pairs = [(a, b) for a, b in zip(value, case.right()) if a != b]
+    pairs = [(a, b) for a, b in zip(value, right) if a != b]
     if not pairs or pairs[0][0] not in range(len(case.shares)):
         return ""
     shown = [f"Row {row} has {[round(share, 3) for share in case.shares[row]]}" for row in pairs[0]]
@@ -159,7 +161,7 @@ MEASURES = {
         lambda case, row: max(case.shares[row]) - min(case.shares[row]),
     ),
     "fixed-columns": (
-        "these are the rows in which two columns are closest, and always the same two columns",
+        "these rows come first by the difference between two columns, always the same two",
         lambda case, row: abs(case.shares[row][0] - case.shares[row][1]),
     ),
     "worst-two": (
@@ -215,7 +217,7 @@ def _from_the_top(measure):
 
 def _mistakes():
     fewer = {"all of them, whatever n is": lambda case: len(case.unlabelled)}
-    fewer |= {"one row less than n": lambda case: case.n - 1, "one row more than n": lambda case: case.n + 1}
+    fewer |= {"one row fewer than n": lambda case: case.n - 1, "one row more than n": lambda case: case.n + 1}
     yield Mistake("ties-not-by-number", _takes(Case.margin), "rows that are equally close do not come by their numbers")
     for slug, saw, measure in WHICH:
         if slug:
