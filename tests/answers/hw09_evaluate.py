@@ -499,7 +499,7 @@ def trains(model, dataloader):
     return {**all_at_the_end(model, dataloader), "loss": total / rows}
 
 
-def trains_after_scoring(model, dataloader):
+def shrinks_after_scoring(model, dataloader):
     found = all_at_the_end(model, dataloader)
     with torch.no_grad():
         for weights in model.classifier.parameters():
@@ -817,7 +817,7 @@ WRONG = {
     "dropout left at zero": ("model-changed", dropout_left_at_zero),
     "a new head": ("model-changed", new_head),
     "trains": ("learns-while-scoring", trains),
-    "weights changed after scoring": ("learns-while-scoring", trains_after_scoring),
+    "weights changed after scoring": ("model-changed", shrinks_after_scoring),
     "changes the labels": ("input-changed", changes_labels),
     "changes the ids": ("input-changed", changes_ids),
     # which rows

@@ -450,6 +450,35 @@ def epsilon(y, guess):
     return np.mean(f1s)
 
 
+def with_inputs(change):
+    """Otherwise right; the model gets change(ids, mask)."""
+
+    @torch.no_grad()
+    def evaluate(model, dataloader):
+        with evaluating(model):
+            rows = [(*change(ids, mask), y) for ids, mask, y in dataloader]
+            rows = [(model(input_ids=ids, attention_mask=mask).logits, y) for ids, mask, y in rows]
+        return scores(*map(torch.cat, zip(*rows)))
+
+    return evaluate
+
+
+def half_and_back(model, dataloader):
+    found = with_inputs(lambda ids, mask: (ids, mask))(model, dataloader)
+    model.half().float()
+    return found
+
+
+def smoothed_without_padding(model, dataloader):
+    found = []
+    model_scores = with_inputs(lambda ids, mask: (ids * mask, mask))(model, dataloader)
+    with torch.no_grad(), evaluating(model):
+        for ids, mask, y in dataloader:
+            logits = model(input_ids=ids * mask, attention_mask=mask).logits
+            found += cross_entropy(logits, y, label_smoothing=0.1, reduction="none").tolist()
+    return model_scores | {"loss": sum(found) / len(found)}
+
+
 RIGHT = {
     "hint by hint": hint_by_hint,
     "no_grad decorator, context manager": every_module,
@@ -474,6 +503,7 @@ RIGHT = {
     "the model's own loss": models_own_loss,
     "len(dataloader.dataset)": dataset_length,
     "epsilon 1e-8": bent(f1=epsilon),
+    "zeros as padding": with_inputs(lambda ids, mask: (ids * mask, mask)),
 }
 
 
@@ -503,4 +533,8 @@ WRONG = {
     "f1 without nan": ("another-f1", bent(f1=lambda y, g: f1_each(y, g, torch.cat([y, g]).unique().tolist(), np.nan))),
     "f1 empty is 1": ("another-f1", bent(f1=lambda y, g: f1_each(y, g, torch.cat([y, g]).unique().tolist(), 1.0))),
     "two at once": ("another-f1", two_mistakes),
+    "ids and mask swapped": ("another-loss", with_inputs(lambda ids, mask: (mask, ids))),
+    "without the first token": ("another-loss", with_inputs(lambda ids, mask: (ids[:, 1:], mask[:, 1:]))),
+    "smoothed, zeros as padding": ("another-loss", smoothed_without_padding),
+    "to half precision and back": ("model-changed", half_and_back),
 }

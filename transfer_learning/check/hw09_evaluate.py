@@ -7,7 +7,7 @@ import random
 from collections.abc import Mapping
 from types import SimpleNamespace
 
-from ._engine import NotYet, call, describe, homework, require_callable, require_type, untimed
+from ._engine import NotYet, a_type, call, describe, homework, require_callable, require_type, untimed
 
 NAMES = ("loss", "accuracy", "macro_f1")
 ALL_OR_NOTHING = {"mask-ignored", "dropped-last-batch", "one-batch"}  # mistakes that change all three scores
@@ -123,14 +123,20 @@ def _own_case(model, dataloader):
 
 def _case(on, model, tensors, size, shuffle=False):
     """A model, a loader, and the scores that are right and those of known mistakes."""
-    from torch.utils.data import DataLoader, TensorDataset
+    from torch.utils.data import DataLoader, TensorDataset, default_collate
 
     (ids, mask, labels), logits = tensors, _logits(model, *tensors[:2])
     padding_read = _scores(_logits(model, ids, (mask >= 0).long()), labels)
     truth, mistakes = _scores(logits, labels), list(_mistakes(logits, labels, size, padding_read))
-    loader = DataLoader(TensorDataset(*(part.clone() for part in tensors)), batch_size=size, shuffle=shuffle)
+    read, rows = [], TensorDataset(*(part.clone() for part in tensors))  # `read` notes that a batch was taken
+
+    def collate(batch):
+        read.append(True)
+        return default_collate(batch)
+
+    loader = DataLoader(rows, batch_size=size, shuffle=shuffle, collate_fn=collate)
     return SimpleNamespace(
-        on=on, model=model, tensors=tensors, shuffle=shuffle, loader=loader, truth=truth, mistakes=mistakes
+        on=on, model=model, tensors=tensors, shuffle=shuffle, loader=loader, read=read, truth=truth, mistakes=mistakes
     )
 
 
@@ -192,8 +198,8 @@ def _mistakes(logits, labels, size, padding_read):
     for slug, what, total, divisor in (
         ("mean-of-batches", "the mean of the batches' own", means, n),
         ("sum-not-mean", "the sum of all batches' means", means, 1),
-        ("sum-not-mean", "the sum of all rows", truth, 1 / rows),
-        ("wrong-divisor", "the sum of all rows, divided by the number of batches", truth, n / rows),
+        ("sum-not-mean", "the sum over all rows", truth, 1 / rows),
+        ("wrong-divisor", "the sum over all rows, divided by the number of batches", truth, n / rows),
         ("wrong-divisor", "what it would be if the last batch were full", truth, n * size / rows),
         ("wrong-divisor", "the sum of all batches' means, divided by the number of rows", means, rows),
         ("wrong-divisor", "a mean in which the last batch counts like a full one", means, rows / size),
@@ -240,7 +246,7 @@ def _right_form(scores):
     for name in NAMES:
         value = scores[name]
         if not isinstance(value, (float, np.floating)):
-            raise NotYet("not-a-float", f"{name} came as {describe(value)}, a {type(value).__name__}.")
+            raise NotYet("not-a-float", f"{name} came as {describe(value)}, {a_type(value)}.")
         if math.isnan(value):
             raise NotYet("nan-score", f"{name} came as nan, which is not a number.")
     return {name: float(scores[name]) for name in NAMES}
@@ -270,11 +276,13 @@ def _right_numbers(runs):
         raise NotYet(found[name][0], f"{run.came(name)}: {found[name][1]}.")
     if len(runs) > len({tuple(run.scores.values()) for run in runs}) == 1:
         raise NotYet("not-its-arguments", f"{run.came(name)}; every model and every loader gave the same scores.")
-    if run.ids and (missing := run.unseen()):
+    if run.ids and 0 < len(missing := run.unseen()) < len(run.case.tensors[0]):
         saw = f"{run.came(name)}; {len(missing)} of {len(run.case.tensors[0])} rows never came to the model."
         raise NotYet("part-of-the-rows", saw)
     general = {"loss": "another-loss", "accuracy": "another-accuracy", "macro_f1": "another-f1"}
-    raise NotYet(general[name], f"{run.came(name)}{'' if run.ids else '; the model was never called'}.")
+    more = " and ".join(n for one, n in wrong if one is run and n != name)
+    saw = f"{run.came(name)}{f'; {more} differed too' * bool(more)}{'' if run.ids else '; the model was never called'}."
+    raise NotYet(general[name], saw)
 
 
 class _Run:
@@ -318,7 +326,11 @@ class _Run:
         return [
             ("gradients-left-off", "gradients were on before your function and off after it", torch.is_grad_enabled()),
             ("model-changed", "the model came back with other layers, dropout, dtype or device", kinds),
-            ("learns-while-scoring", "the model's weights had different values after your function", kept),
+            (
+                "learns-while-scoring" if self.gradient else "model-changed",  # nothing learns without gradients
+                "the model's weights had different values after your function",
+                kept,
+            ),
             ("input-changed", "the dataloader's rows were different after your function", rows),
             ("gradients-on", "the model's outputs had a grad_fn, ready for backward()", self.gradient),
             ("model-changed", "the model came back with other gradients or another requires_grad", gradients),
@@ -331,7 +343,7 @@ class _Run:
 
         after = self.facts()
         torch.set_grad_enabled(True)
-        for (slug, saw, was), (_, _, now) in zip(self.before, after):
+        for (_, _, was), (slug, saw, now) in zip(self.before, after):
             if was != now:
                 raise NotYet(slug, f"{self.case.on}, {saw}.")
 
@@ -339,13 +351,13 @@ class _Run:
         return f"{self.case.on}, {name} came as {self.scores[name]:.4f}, expected {self.case.truth[name]:.4f}"
 
     def unseen(self):
-        """The rows that the model never got, neither whole nor cut to the longest text of a batch."""
+        """The rows that the model never got, neither whole nor cut to the longest text; padding may have other ids."""
         seen = {tuple(row) for ids in self.ids if ids.ndim == 2 for row in ids.tolist()}
-        widths = {len(row) for row in seen}
-        return [row for row in self.case.tensors[0].tolist() if not any(tuple(row[:k]) in seen for k in widths)]
+        rows = [list(zip(ids, mask)) for ids, mask in zip(*(part.tolist() for part in self.case.tensors[:2]))]
+        return [row for row in rows if not any(all(a == b for (a, kept), b in zip(row, got) if kept) for got in seen)]
 
     def used_its_arguments(self, came):
         if self.borrowed:
             raise NotYet("not-its-arguments", f"{came}; your function called a model that it was not given.")
-        if self.ids and len(self.unseen()) == len(self.case.tensors[0]):
-            raise NotYet("not-its-arguments", f"{came}; the model got no row of the dataloader it was given with.")
+        if self.ids and not self.case.read and len(self.unseen()) == len(self.case.tensors[0]):
+            raise NotYet("not-its-arguments", f"{came}; your function took no batch from the dataloader it was given.")
