@@ -65,7 +65,7 @@ def another_language_with_dates(folder):
     ]
     rows += [(f"Guten Tag {n}", "selten") for n in range(3)] + [(f"Hallo {n}", "zu selten") for n in range(2)]
     df = pd.DataFrame(rows, columns=["text", "label"])
-    df["Date"] = pd.date_range("2024-01-01", periods=len(df)).strftime("%d %b %Y")
+    df["Date"] = pd.date_range("2024-01-01", periods=len(df)).strftime("%d.%m.%Y")
     df.to_csv(folder / "german.csv", index=False, sep=";")
     return folder / "german.csv", {}
 
@@ -120,6 +120,7 @@ def test_the_lesson_runs_to_the_end_on_a_file(make, tmp_path, monkeypatch, capsy
             "Probably not English" in printed and "2 rows left out, of classes with fewer than three texts" in printed
         )
         assert "split by date" in printed and "have more than 128 tokens" in printed
+        assert used["date"].max() < pd.Timestamp("2024-04-01", tz="UTC")  # 02.01.2024 is in January
         for _, rows in used.groupby("class"):
             assert rows["date"][rows["set"] == "train"].max() < rows["date"][rows["set"] == "test"].min()
     else:
@@ -162,12 +163,13 @@ def test_labels_are_merged_in_the_open(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize("winner", ["TF-IDF", "TF-IDF + frozen", "TF-IDF + frozen + finetuned"])
 def test_the_card_says_what_each_part_saw(winner):
-    facts = {"file": "a.csv", "winner": winner, "rows": {"a": 1}, "by_date": False, "max_len": 128, "rare": []}
-    facts |= {"sets": {"train": 500, "validation": 9, "test": 9}, "read": {"frozen": 300, "finetuned": 400}}
+    facts = {"file": "a.csv", "winner": winner, "rows": {"a": 1, "b\n|c": 2}, "by_date": False, "max_len": 128}
+    facts |= {"sets": {"train": 500, "validation": 9, "test": 9}, "read": {"frozen": 300, "finetuned": 400}, "rare": []}
     facts |= {"test_scores": {winner: "0.90"}, "low": "0.80", "high": "0.95"}
     front = ModelCardData(model_name="project")
     text = ModelCard.from_template(front, template_path=LESSON.with_name("model_card.md"), **facts).content
     assert "fitted again on training and validation texts" in text and f"| {winner} | 0.90 |" in text
+    assert "| b \\|c | 2 |" in text
     assert ("TF-IDF and the frozen part were fitted" in text) == ("frozen" in winner)
     for part, texts in facts["read"].items():
         assert (f"The {part} part saw at most {texts} of the training texts." in text) == (part in winner)

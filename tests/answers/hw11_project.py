@@ -218,6 +218,15 @@ def awkward_texts():
     return write(split)
 
 
+def from_windows():
+    folder = awkward_texts()
+    for name in ("split.csv", "predictions.csv"):
+        table = pd.read_csv(folder / name, dtype=str, keep_default_na=False, index_col="row", lineterminator="\n")
+        table.to_csv(folder / name, index_label="row", lineterminator="\r\n", encoding="utf-8-sig")
+    (folder / "README.md").write_text((folder / "README.md").read_text(encoding="utf-8"), encoding="utf-8-sig")
+    return folder
+
+
 def mean_of_two():
     return with_network(parts=("TF-IDF", "finetuned"))
 
@@ -251,6 +260,7 @@ RIGHT = {
     "rounded scores": rounded,
     "macro-F1 only": only_f1,
     "awkward texts": awkward_texts,
+    "Windows line ends, byte order marks": from_windows,
     "frozen vectors": with_encoder,
     "finetuned": with_network,
     "the mean of two": mean_of_two,
@@ -307,6 +317,20 @@ def another_model():
     model.fit(split["text"], split["class"].map({"praise": "question", "question": "complaint", "complaint": "praise"}))
     skops.io.dump(model, folder / "tfidf.skops")
     return folder
+
+
+def with_words_of(rename, folder):
+    """The folder, but its word counts come from a project whose classes have other names."""
+    shutil.copy(write(texts(), rename=rename) / "tfidf.skops", folder)
+    return folder
+
+
+def renamed_class():
+    return with_words_of(None, write(texts(), rename={"praise": "thanks"}))
+
+
+def part_of_another_project():
+    return with_words_of({name: name.upper() for name in PHRASES}, with_encoder(parts=("TF-IDF", "frozen")))
 
 
 def scores_of(f1=None, accuracy=None):
@@ -376,6 +400,7 @@ WRONG = {
     "a class twice": ("project-json", lambda: about(classes=[*sorted(PHRASES), "praise"])),
     "an unknown part": ("project-json", lambda: about(parts=["GPT"])),
     "a part that is a list": ("project-json", lambda: about(parts=[["TF-IDF"]])),
+    "a part with other classes": ("project-json", part_of_another_project),
     "max_len as text": ("project-json", lambda: about(max_len="128")),
     "no column of texts": ("columns-missing", lambda: change_table("split.csv", lambda t: t.drop(columns="text"))),
     "rows doubled": ("rows-twice", lambda: change_table("split.csv", lambda table: pd.concat([table, table[:3]]))),
@@ -405,6 +430,7 @@ WRONG = {
     "broken weights": ("model-does-not-load", broken_network),
     "a list for a model": ("model-does-not-answer", not_a_model),
     "another model": ("answers-differ", another_model),
+    "a class renamed, but not in the model": ("answers-differ", renamed_class),
     "predictions improved by hand": ("answers-differ", always_right),
     "front matter broken": ("card-cannot-be-read", lambda: change_file("README.md", b"---\nmodel-index: [\n---\n")),
     "no front matter": ("card-without-scores", lambda: change_file("README.md", b"# A classifier\n\nmacro-F1: 0.9\n")),

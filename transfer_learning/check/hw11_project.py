@@ -51,7 +51,9 @@ def project(folder):
     if folder is None or folder is Ellipsis:
         raise NotYet("nothing-yet", f"folder is {folder!r}.")
     if not isinstance(folder, (str, Path)):
-        raise NotYet("not-a-path", f"{describe(folder)} is a {type(folder).__name__}, expected the path of a folder.")
+        kind = type(folder).__name__
+        article = "an" if kind[0] in "aeiou" else "a"
+        raise NotYet("not-a-path", f"{describe(folder)} is {article} {kind}, expected the path of a folder.")
     with untimed(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         return _judge(Path(folder).expanduser())
 
@@ -67,7 +69,7 @@ def _judge(folder):
     _same_answers(load(folder), asked)
     truth, answers = test["class"], test["answer"]
     scores = {"macro-F1": f1_score(truth, answers, average="macro"), "accuracy": accuracy_score(truth, answers)}
-    card = (folder / "README.md").read_text(encoding="utf-8", errors="replace")
+    card = (folder / "README.md").read_text(encoding="utf-8-sig", errors="replace")
     found = _card_scores(card)
     for name, value in found.items():
         _same_score(name, value, scores[name])
@@ -98,7 +100,14 @@ def load(folder):
             raise NotYet("model-does-not-load", f"loading {part!r} raised {describe(error, 200)}.") from None
 
     def probabilities(texts):
-        tables = [model(list(texts)).reindex(columns=about["classes"], fill_value=0) for model in models]
+        tables = []
+        for part, model in zip(about["parts"], models):
+            table = model(list(texts))
+            tables.append(table.reindex(columns=about["classes"], fill_value=0))
+            more = [name for name in table if name not in about["classes"]]
+            if more and tables[-1].to_numpy().sum() < 0.5 * len(table):
+                saw = f"it does not list most of the answers of the part {part!r}, such as {describe(more[0])}."
+                raise NotYet("project-json", saw)
         return sum(tables) / len(tables)
 
     return probabilities
@@ -185,6 +194,8 @@ def _table(file, columns):
 
     try:
         table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8", lineterminator="\n")
+        if (last := table.columns[-1]).endswith("\r"):  # Windows ends lines with \r\n; a \r elsewhere belongs to a text
+            table = table.assign(**{last: table[last].str.removesuffix("\r")}).rename(columns={last: last[:-1]})
         missing = [name for name in columns if name not in table]
         if not missing:
             table.index = table["row"].astype("int64")
@@ -243,6 +254,8 @@ def _no_leak(split):
 def _same_answers(probabilities, asked):
     try:
         table = probabilities(asked["text"])
+    except NotYet:
+        raise
     except Exception as error:
         raise NotYet("model-does-not-answer", f"asking it about {len(asked)} texts raised {describe(error)}.") from None
     table.index = asked.index
@@ -250,6 +263,8 @@ def _same_answers(probabilities, asked):
     if wrong:
         row, shares = wrong[0], table.loc[wrong[0]]
         now = f"{shares.idxmax()!r} ({shares.max():.2f})" if shares.notna().all() else "no number"
+        if (rest := 1 - shares.sum()) > NEAR:
+            now += f", and {rest:.2f} for classes that project.json does not list"
         saw = f"on {len(wrong)} of {len(asked)} test texts the model's answer is not the stored one. Row {row}:"
         raise NotYet(
             "answers-differ", f"{saw} stored {asked['answer'][row]!r}, now {now}, for {describe(asked['text'][row])}."
