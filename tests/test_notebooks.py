@@ -132,7 +132,7 @@ def test_every_picture_has_a_text_alternative(path):
 def test_few_cells_are_exempt_from_comparison_each_with_its_reason():
     every = [cell for path in LESSONS + APPENDICES + SOLUTIONS for cell in cells(path, "code")]
     exempt = [cell for cell in every if "nbval-ignore-output" in tags(cell)]
-    assert len(exempt) <= 0.05 * len(every)
+    assert len(exempt) <= 0.07 * len(every)  # a quarter of them are lesson 11's, whose winner depends on the laptop
     assert all(cell.metadata["why-ignored"].startswith("varies: ") for cell in exempt)
 
 
