@@ -382,7 +382,7 @@ WRONG = {
         ),
     ),
     "words are ids above 103": (
-        "one-tokenizer-only",
+        "one-tokenizer-only or wrong-probability",
         lambda ids, tokenizer, **options: any_ratio(ids, tokenizer, special=list(range(104)), **options),
     ),
     "103 written down": ("one-tokenizer-only", wrong(mask_id=103)),
