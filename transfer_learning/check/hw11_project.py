@@ -22,7 +22,7 @@ import random
 import re
 from pathlib import Path
 
-from ._engine import NotYet, describe, homework, untimed
+from ._engine import NotYet, a_type, describe, homework, untimed
 
 PARTS = {"TF-IDF": ["tfidf.skops"], "frozen": ["encoder", "frozen.skops"], "finetuned": ["finetuned"]}
 FILES = {"split.csv": ("row", "set", "class", "text"), "predictions.csv": ("row", "class", "answer")}
@@ -51,9 +51,7 @@ def project(folder):
     if folder is None or folder is Ellipsis:
         raise NotYet("nothing-yet", f"folder is {folder!r}.")
     if not isinstance(folder, (str, Path)):
-        kind = type(folder).__name__
-        article = "an" if kind[0] in "aeiou" else "a"
-        raise NotYet("not-a-path", f"{describe(folder)} is {article} {kind}, expected the path of a folder.")
+        raise NotYet("not-a-path", f"{describe(folder)} is {a_type(folder)}, expected the path of a folder.")
     with untimed(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         return _judge(Path(folder).expanduser())
 
